@@ -1,0 +1,124 @@
+"""Single settings checked: each function returns the good value or raises a one-line reason.
+
+Text from the environment and values from TOML meet here: ``"600"`` and ``600`` are one number
+of seconds, ``"true"`` and ``true`` are one switch.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sinara.names import shown
+
+_TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?:::[a-z][a-z0-9+.-]*)*://", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(?:^|_)(?:key|pwd)(?:$|_)|(?:access|account|api)_?key"
+    r"|secret|token|passw|credential|connection_?string",
+    re.IGNORECASE,
+)
+_NO_SECRETS = ("anon", "google_default", "cache", "cloud")  # words that gcsfs takes as its token
+
+
+def switch(value: Any) -> bool:
+    """Return a switch: ``true`` or ``false``."""
+    if isinstance(value, bool):
+        return value
+    word = value.lower() if isinstance(value, str) else ""
+    if word in _TRUE | _FALSE:
+        return word in _TRUE
+    raise ValueError(f"{shown(value)} is not true or false")
+
+
+def seconds(value: Any) -> float:
+    """Return a number of seconds above 0."""
+    number = _number(value)
+    if number is None or not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{shown(value)} is not a number of seconds above 0")
+    return number
+
+
+def seconds_or_no_limit(value: Any) -> float | None:
+    """Return a number of seconds, or ``None`` for 0."""
+    return None if _number(value) == 0 else seconds(value)
+
+
+def size(value: Any) -> int:
+    """Return a whole number of bytes above 0."""
+    number = _number(value)
+    if number is None or not math.isfinite(number) or number < 1 or number != int(number):
+        raise ValueError(f"{shown(value)} is not a whole number of bytes above 0")
+    return int(number)
+
+
+def one_of(*words: str) -> Callable[[Any], str]:
+    """Return a check that lets only ``words`` pass."""
+
+    def check(value: Any) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise ValueError(f"{shown(value)} is not one of {', '.join(words)}")
+
+    return check
+
+
+def root(value: object, *, base: Path | None) -> str:
+    """Return an absolute local path or an fsspec URL, with no ``/`` at its end.
+
+    Args:
+        value: Path or URL; ``~`` at its begin stands for the home folder, nothing else is expanded.
+        base: The folder from which a relative path counts; ``None`` refuses one.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{shown(value)} is not a path or a URL")
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise ValueError(f"{shown(value)} holds a control character")
+    value = value.removeprefix("file://")
+    if _SCHEME.match(value):
+        if "@" in value.split("://", 1)[1].split("/", 1)[0]:
+            raise ValueError(
+                "a URL must not hold a user or a password: give them in the environment"
+            )
+        return value.rstrip("/")
+    if value == "~" or value.startswith("~/"):
+        value = str(Path.home()) + value[1:]
+    if base is None and not Path(value).is_absolute():
+        raise ValueError(f"{shown(value)} is not an absolute path or a URL")
+    return os.path.normpath(Path(base or "/") / value)
+
+
+def storage_options(value: Any) -> dict[str, Any]:
+    """Return the options for fsspec, if none of them is a secret."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{shown(value)} is not a table")
+    secret = _find_secret(value)
+    if secret:
+        raise ValueError(
+            f"{secret} looks like a secret: keep it out of the file, "
+            "in the environment or in an AWS profile"
+        )
+    return dict(value)
+
+
+def _find_secret(options: Mapping[str, Any]) -> str:
+    for key, value in options.items():
+        if _SECRET.search(key) and not isinstance(value, bool) and value not in _NO_SECRETS:
+            return key
+        found = _find_secret(value) if isinstance(value, Mapping) else ""
+        if found:
+            return f"{key}.{found}"
+    return ""
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,119 @@
+"""The settings as values, checked by the time anybody holds one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sinara.errors import SettingsError, suggest
+from sinara.names import shown
+
+_MEGABYTE = 1024 * 1024
+_USER_VARIABLES = ("DSML_USER", "SINARA_USER", "NB_USER")
+
+
+@dataclass(frozen=True)
+class EnvSettings:
+    """Where the entities of one env live.
+
+    Attributes:
+        name: The env's name.
+        root: Absolute local path, or fsspec URL, with no ``/`` at its end.
+        tmp_root: The same for temporary entities.
+        storage_options: What fsspec is given with the root; never a secret.
+    """
+
+    name: str
+    root: str
+    tmp_root: str
+    storage_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How runs behave. Each may stand in ``sinara.toml`` or be set as ``SINARA_<NAME>``.
+
+    Attributes:
+        strict_params: Whether a classic parameters cell is a schema rather than advice.
+        cell_timeout: Seconds that one cell may take; ``None`` is no limit.
+        run_timeout: Seconds that one substep may take; ``None`` is no limit.
+        start_timeout: Seconds that a kernel may take to start.
+        max_cell_output: Bytes of output that one cell may leave.
+        max_notebook_output: Bytes of output that one notebook may leave.
+        strict_shell: Whether a failing ``!command`` fails its cell; ``None`` is only in prod.
+        legacy_in_prod: Whether prod reads entities that were never sealed.
+        durability: ``full`` waits for the disk, ``fast`` does not.
+        publish: By hand, a snapshot after each ``cell`` that wrote, or on ``request``.
+        dirty: In prod, ``refuse`` a changed tree or run its commit in a ``worktree``.
+        row_size: Bytes of one archive row: longer files are split.
+        block_size: Bytes of one block of an archive.
+    """
+
+    strict_params: bool = False
+    cell_timeout: float | None = None
+    run_timeout: float | None = None
+    start_timeout: float = 60.0
+    max_cell_output: int = 10 * _MEGABYTE
+    max_notebook_output: int = 50 * _MEGABYTE
+    strict_shell: bool | None = None
+    legacy_in_prod: bool = False
+    durability: Literal["full", "fast"] = "full"
+    publish: Literal["cell", "request"] = "cell"
+    dirty: Literal["refuse", "worktree"] = "refuse"
+    row_size: int = _MEGABYTE
+    block_size: int = 10 * _MEGABYTE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
+    """All settings of one step.
+
+    Attributes:
+        envs: The envs by name: ``user``, ``test``, ``prod`` and those that the settings add.
+        user: Who works here, see :func:`get_user`.
+        file: The ``sinara.toml`` that was read, if there is one.
+        folder: The step's folder, absolute.
+    """
+
+    envs: Mapping[str, EnvSettings] = field(default_factory=dict)
+    user: str = ""
+    file: Path | None = None
+    folder: Path = Path()
+
+    def env(self, name: str) -> EnvSettings:
+        """Return the settings of the env ``name``.
+
+        Raises:
+            SettingsError: If there is no such env; the line says which there are.
+        """
+        try:
+            return self.envs[name]
+        except (KeyError, TypeError):
+            known = list(self.envs)
+            advice = suggest(str(name), known) or "Add it under [envs] in sinara.toml."
+            raise SettingsError(
+                f"env {shown(name)} is not known; the envs are {', '.join(known)}. {advice}"
+            ) from None
+
+
+def get_user(environ: Mapping[str, str] | None = None) -> str:
+    """Return who works here: ``DSML_USER``, ``SINARA_USER``, ``NB_USER`` or the login name.
+
+    Args:
+        environ: The environment to look in; that of this process by default.
+    """
+    environ = os.environ if environ is None else environ
+    named = next((environ[name] for name in _USER_VARIABLES if environ.get(name)), "")
+    return named or _login_name()
+
+
+def _login_name() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user may have a number and no name
+        return f"uid{os.getuid()}" if hasattr(os, "getuid") else "user"
