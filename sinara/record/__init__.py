@@ -1,0 +1,40 @@
+"""What a run did, as one JSON file: the run record.
+
+A record is written first as ``running`` and ended truly whatever dies: when its
+process is gone and the record still says ``running``, recovery makes it ``lost``.
+
+    running ──► succeeded | failed | cancelled | stopped (design mode) | lost
+"""
+
+from sinara.record.coding import from_json, plain, to_json
+from sinara.record.runinfo import metrics, runinfo
+from sinara.record.values import (
+    SCHEMA_VERSION,
+    CellRecord,
+    CellStatus,
+    CodeRecord,
+    EntityRecord,
+    Failure,
+    RunRecord,
+    RunStatus,
+    SubstepRecord,
+    SubstepStatus,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "CellRecord",
+    "CellStatus",
+    "CodeRecord",
+    "EntityRecord",
+    "Failure",
+    "RunRecord",
+    "RunStatus",
+    "SubstepRecord",
+    "SubstepStatus",
+    "from_json",
+    "metrics",
+    "plain",
+    "runinfo",
+    "to_json",
+]

@@ -1,0 +1,123 @@
+"""The values of a run record: frozen dataclasses, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+
+RunStatus = Literal["running", "succeeded", "failed", "cancelled", "stopped", "lost"]
+SubstepStatus = Literal[
+    "pending", "running", "succeeded", "failed", "cancelled", "stopped", "skipped", "lost"
+]
+CellStatus = Literal["done", "failed", "not run", "running"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a substep failed, and where."""
+
+    kind: str  # "cell", "kernel died", "timeout", "outputs", "inputs", "params", "interrupted", ...
+    message: str  # one line
+    cell: int | None = None  # index in the notebook, from 0
+    line: int | None = None  # line in that cell, from 1
+    ename: str | None = None
+    evalue: str | None = None
+    traceback: tuple[str, ...] = ()  # plain text, no ANSI
+    signal: int | None = None
+    exit_code: int | None = None
+    peak_memory: int | None = None  # bytes
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """One code cell of an executed notebook."""
+
+    index: int  # in the notebook, from 0
+    status: CellStatus
+    seconds: float = 0.0
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EntityRecord:
+    """One entity that a run read or wrote."""
+
+    name: str
+    full_name: str
+    url: str
+    run_id: str
+    kind: str  # "inputs", "outputs", "custom_inputs", ...
+    substep: str
+    files: int | None = None
+    bytes: int | None = None
+    rows: int | None = None
+    columns: tuple[tuple[str, str], ...] = ()  # (name, Arrow type)
+    manifest: str | None = None  # sha256 of the sealed manifest
+    note: str = ""  # "unverified", "interactive", ...
+
+
+@dataclass(frozen=True)
+class SubstepRecord:
+    """One substep of a run."""
+
+    name: str  # "train.ipynb"
+    status: SubstepStatus = "pending"
+    started: str | None = None  # ISO 8601, UTC
+    seconds: float = 0.0
+    params: dict[str, Any] = field(default_factory=dict)  # secrets as references
+    metrics: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[EntityRecord, ...] = ()
+    outputs: tuple[EntityRecord, ...] = ()
+    cells: tuple[CellRecord, ...] = ()
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+    kernel_name: str | None = None
+    notebook_sha256: str | None = None
+    notebook: str | None = None  # executed notebook, relative to the run's record folder
+    report: str | None = None  # relative to the run's record folder
+    business_report: str | None = None
+
+
+@dataclass(frozen=True)
+class CodeRecord:
+    """Which code ran."""
+
+    commit: str | None = None
+    branch: str | None = None
+    origin: str | None = None  # without user name or token
+    dirty: tuple[str, ...] = ()  # changed files
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of one step."""
+
+    run_id: str
+    env_name: str
+    pipeline_name: str
+    zone_name: str
+    step_name: str
+    status: RunStatus
+    started: str  # ISO 8601, UTC
+    stopped: str | None = None
+    seconds: float = 0.0
+    interactive: bool = False
+    published: bool = False  # its entities are in the commit log
+    exit_code: int | None = None
+    message: str = ""  # one line, for people
+    url: str = ""  # the run's folder
+    step_folder: str = ""
+    user: str = ""
+    host: str = ""
+    pid: int = 0
+    process_started: str = ""  # identifies the process over pid reuse
+    boot_id: str = ""
+    pipeline_params: dict[str, Any] = field(default_factory=dict)
+    step_params: dict[str, Any] = field(default_factory=dict)
+    substeps: tuple[SubstepRecord, ...] = ()
+    code: CodeRecord = field(default_factory=CodeRecord)
+    versions: dict[str, str] = field(default_factory=dict)
+    tag: str | None = None
+    schema_version: int = SCHEMA_VERSION
