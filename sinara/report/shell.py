@@ -1,0 +1,66 @@
+"""The page around everything: head, security policy, styles."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from sinara.report.ansi import rules
+from sinara.report.elements import Html, el, join
+from sinara.report.frame import LISTENER, REPORTER, digest
+
+
+@cache
+def _style() -> str:
+    return (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+
+
+def page(title: str, header: Html, main: Html) -> str:
+    """Return a whole HTML document that needs nothing but itself.
+
+    With no frame in it the page runs no script, and its one style is pinned by its hash. Frames
+    inherit the page's policy, and tables of pandas bring styles of their own: a page with frames
+    therefore lets every style through. A style can load nothing here: no address is allowed
+    but ``data:`` pictures.
+    """
+    style = _style() + rules(main)
+    has_frames = "<iframe" in main
+    policy = _policy(f"{digest(LISTENER)} {digest(REPORTER)}") if has_frames else _policy()
+    styles = "'unsafe-inline'" if has_frames else digest(style)
+    head = el(
+        "head",
+        None,
+        el("meta", {"charset": "utf-8"}),
+        _meta("Content-Security-Policy", f"{policy}; style-src {styles}"),
+        el("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        el("meta", {"name": "color-scheme", "content": "light dark"}),
+        el("meta", {"name": "referrer", "content": "no-referrer"}),
+        el("title", None, title),
+        el("style", None, Html(style)),
+    )
+    script = el("script", None, Html(LISTENER)) if has_frames else None
+    body = el("body", None, script, header, el("main", None, main))
+    return "<!doctype html>\n" + el("html", {"lang": "en"}, head, body) + "\n"
+
+
+def _meta(name: str, content: str) -> Html:
+    # Quotes inside the policy stay as they are: "&#x27;" would be right as well, and unreadable.
+    return Html(f'<meta http-equiv="{name}" content="{content}">')
+
+
+def _policy(scripts: str = "'none'") -> str:
+    return (
+        "default-src 'none'; img-src data:; font-src data:; base-uri 'none'; "
+        f"form-action 'none'; script-src {scripts}"
+    )
+
+
+def pill(status: str) -> Html:
+    """Return a status as a word in its colour."""
+    return el("span", {"class": f"pill s-{status.replace(' ', '-')}"}, status)
+
+
+def top(status: str, trail: Html, title: str, *links: Html | None) -> Html:
+    """Return the bar that stays at the top: status, where one is, title, links."""
+    where = el("div", {"class": "where"}, el("p", {"class": "trail"}, trail), el("h1", None, title))
+    return el("header", {"class": "top"}, pill(status), where, el("nav", None, join(*links)))

@@ -1,0 +1,100 @@
+"""Two hundred ways to make a page run a script, leave its frame or call outside.
+
+Each sets ``window.__xss``, opens a dialog or asks ``PORT`` of this machine for something.
+"""
+
+from __future__ import annotations
+
+RUN = "window.__xss=1;try{alert(1)}catch(e){}"
+OUT = "http://127.0.0.1:PORT/x"
+
+# How a text gets out of where it was put: text, attributes, elements with raw text, comments, CSS.
+BREAKOUTS = (
+    "", '">', "'>", "-->", "</script>", "</style>", "</title>", "</textarea>", "</svg>", "]]>",
+    "</iframe>", "</pre></code></details>",
+    '" onmouseover="window.__xss=1" autofocus onfocus="window.__xss=1" x="',
+    "&quot;&gt;", "\x00", "\ud800", "\u202e",
+)  # fmt: skip
+VECTORS = (
+    f"<script>{RUN}</script>",
+    f"<ScRiPt/x>{RUN}</sCrIpT >",
+    f'<img src=x onerror="{RUN}">',
+    f'<img src="data:image/png;base64,x" onerror={RUN.split(";")[0]}>',
+    f'<svg onload="{RUN}">',
+    f"<svg><script>{RUN}</script></svg>",
+    f'<svg><animate onbegin="{RUN}" attributeName=x dur=1s></svg>',
+    f'<iframe srcdoc="<script>parent.__xss=1;{RUN}</script>"></iframe>',
+    f'<iframe src="javascript:parent.__xss=1"></iframe><iframe src="{OUT}"></iframe>',
+    f'<a href="javascript:{RUN}" autofocus>x</a>',
+    f'<details open ontoggle="{RUN}">x</details>',
+    f'<body onload="{RUN}"><input autofocus onfocus="{RUN}">',
+)
+SINGLE = (
+    f"javascript:{RUN}",
+    f"java\tscript:{RUN}",
+    f"\x01javascript:{RUN}",
+    f"data:text/html,<script>{RUN}</script>",
+    f"data:image/svg+xml,<svg onload='{RUN}'>",
+    "vbscript:msgbox(1)",
+    f"{{{{constructor.constructor('{RUN}')()}}}}",
+    f"${{{RUN}}}",
+    f'<meta http-equiv="refresh" content="0;url={OUT}">',
+    f'<meta http-equiv="refresh" content="0;url=javascript:{RUN}">',
+    '<meta http-equiv="Content-Security-Policy" content="script-src * \'unsafe-inline\'">',
+    f'<base href="{OUT}"><img src="y">',
+    f'<link rel="stylesheet" href="{OUT}">',
+    f'<link rel="preconnect" href="{OUT}"><link rel="dns-prefetch" href="{OUT}">',
+    f'<link rel="prefetch" href="{OUT}"><link rel="prerender" href="{OUT}">',
+    f'<img src="{OUT}"><img srcset="{OUT} 2x">',
+    f'<video poster="{OUT}"><source src="{OUT}"></video><audio src="{OUT}" autoplay></audio>',
+    f'<object data="{OUT}"></object><embed src="{OUT}"><applet code="{OUT}"></applet>',
+    f'<form action="{OUT}" id=f><input name=a value=b></form><button form=f autofocus>go</button>',
+    f'<style>@import url("{OUT}");body{{background:url({OUT})}}</style>',
+    f'<style>@font-face{{font-family:q;src:url({OUT})}}*{{font-family:q}}</style>',
+    f'<div style="background:url({OUT});width:expression({RUN})">x</div>',
+    f'<p style="position:fixed;inset:0;background:red url({OUT})">over everything</p>',
+    f'<svg><use href="{OUT}#a"/><image href="{OUT}"/><feImage href="{OUT}"/></svg>',
+    f'<svg><a xlink:href="javascript:{RUN}"><text y="20">x</text></a></svg>',
+    f'<svg><set attributeName="href" to="javascript:{RUN}"/></svg>',
+    f"<svg><style><img src=x onerror='{RUN}'></style></svg>",
+    "<math><mtext><table><mglyph><style><!--</style><img title='--><img src=x onerror=alert(1)>'>",
+    f'<math href="javascript:{RUN}">x</math>',
+    f'<math><annotation-xml encoding="text/html"><script>{RUN}</script></annotation-xml></math>',
+    f"<noscript><p title='</noscript><img src=x onerror={RUN.split(';')[0]}>'></noscript>",
+    f"<template><script>{RUN}</script></template>",
+    f"<template shadowrootmode=open><script>{RUN}</script></template>",
+    f"<xmp><p title='</xmp><img src=x onerror={RUN.split(';')[0]}>'></xmp>",
+    f"<![CDATA[<script>{RUN}</script>]]>",
+    f"<?xml version='1.0'?><x:script xmlns:x='http://www.w3.org/1999/xhtml'>{RUN}</x:script>",
+    f"<!--><script>{RUN}</script>-->",
+    f"<!--[if gte IE 4]><script>{RUN}</script><![endif]-->",
+    f"<img/src=x/onerror={RUN.split(';')[0]}//",
+    f"<img src=`x`onerror={RUN.split(';')[0]}>",
+    f"<a target=_top href='{OUT}'>x</a><a target=_blank href='{OUT}' ping='{OUT}'>y</a>",
+    f"<frameset onload='{RUN}'><frame src='{OUT}'></frameset>",
+    f"<table background='{OUT}'><td background='{OUT}'>x",
+    f"<input type=image src='{OUT}' formaction='{OUT}'>",
+    f"<portal src='{OUT}'></portal><fencedframe src='{OUT}'></fencedframe>",
+    f"<script type=importmap>{{}}</script><script type=module>{RUN}</script>",
+    f"<script type=speculationrules>{{\"prefetch\":[{{\"urls\":[\"{OUT}\"]}}]}}</script>",
+    "<script>parent.postMessage({sinaraHeight:1e9},'*')</script>",
+    f"<script src='{OUT}'></script><script src='data:text/javascript,{RUN}'></script>",
+    f"\x1b[31m<script>{RUN}</script>\x1b[0m",
+    f"\x1b]8;;javascript:{RUN}\x07link\x1b]8;;\x07",
+    f'\x1b[38;2;1;1;1"onmouseover="{RUN}m<b>x</b>',
+    f"ansi-f-000000 </style><script>{RUN}</script>",
+    f"[x](javascript:{RUN}) ![y]({OUT}) <javascript:{RUN}> [z][1]\n\n[1]: javascript:{RUN}",
+    "![a](attachment:x.png) ![b](data:image/svg+xml;base64,PHN2Zz4=) ![c](file:///etc/passwd) [d](file:///etc/passwd)",
+    f"```<script>{RUN}</script>\n<script>{RUN}</script>\n```",
+    f"# <script>{RUN}</script>\n\n$<script>{RUN}</script>$\n\n$$</code><script>{RUN}</script>$$",
+    f"| <img src=x onerror='{RUN}'> |\n|---|\n| <script>{RUN}</script> |",
+    f"1; }} </style><script>{RUN}</script>",
+    f'100" onload="{RUN}" x="',
+    f"1 onerror={RUN.split(';')[0]}",
+    "../../../../etc/passwd",
+    "//127.0.0.1:PORT/x",
+    OUT,
+    f"%0ajavascript:{RUN}",
+)  # fmt: skip
+
+PAYLOADS = tuple(dict.fromkeys([b + v for v in VECTORS for b in BREAKOUTS] + list(SINGLE)))
