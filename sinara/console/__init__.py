@@ -1,0 +1,9 @@
+"""What a person reads in a terminal while a step runs, and at its end.
+
+Everything goes to the error stream, so that results on the output stream stay clean.
+"""
+
+from sinara.console.live import Console
+from sinara.console.told import tell_end
+
+__all__ = ["Console", "tell_end"]

@@ -1,0 +1,25 @@
+"""One line on a terminal, whatever it can show, and even if it is gone."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+
+def say(line: str, stream: TextIO | None = None) -> None:
+    """Print one line.
+
+    Args:
+        line: What to print.
+        stream: Where to; the process's error stream by default. What its encoding cannot
+            show is escaped. If it is closed nothing is printed: the run's log has it all.
+    """
+    out = stream or sys.stderr
+    try:
+        try:
+            out.write(line + "\n")
+        except UnicodeEncodeError:
+            out.write(line.encode("ascii", "backslashreplace").decode() + "\n")
+        out.flush()
+    except (OSError, ValueError):
+        return

@@ -1,0 +1,67 @@
+"""How the end of a run is told: for a failure the cell and the cause, and where the page is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from sinara.console.lines import say
+from sinara.record import Failure, RunRecord, SubstepRecord
+
+_LINES_AROUND = 2
+
+
+def tell_end(record: RunRecord, evidence: Path, stream: TextIO | None = None) -> None:
+    """Print what failed, where and why, if anything did, and where the report is.
+
+    Args:
+        record: The run, ended.
+        evidence: The local folder in which its notebooks and pages lie.
+        stream: Where to; the process's error stream by default.
+    """
+    for line in end_lines(record, evidence):
+        say(line, stream)
+
+
+def end_lines(record: RunRecord, evidence: Path) -> Iterator[str]:
+    """Return the lines of :func:`tell_end`."""
+    failed = next((s for s in record.substeps if s.failure is not None), None)
+    if failed is not None and failed.failure is not None:
+        yield from _failure(record, failed, failed.failure, evidence)
+    elif record.status != "succeeded":
+        yield f"x {record.step_name}: {record.message}"
+    yield f"report  {evidence / 'index.html'}"
+
+
+def _failure(
+    record: RunRecord, substep: SubstepRecord, failure: Failure, evidence: Path
+) -> Iterator[str]:
+    cell = "" if failure.cell is None else f" in cell {failure.cell + 1}"
+    line = "" if failure.line is None else f", line {failure.line}"
+    where = f"{record.step_name} / {substep.name} {substep.status}{cell}{line}"
+    yield f"x {where}, after {substep.seconds:.1f} s"
+    if substep.notebook:
+        yield from (f"    {shown}" for shown in _source(evidence / substep.notebook, failure))
+    yield f"  {failure.message}"
+    if substep.notebook:
+        yield f"  executed notebook  {evidence / substep.notebook}"
+    if failure.traceback:
+        yield f"  full traceback     sinara run log {record.run_id} --traceback"
+
+
+def _source(notebook: Path, failure: Failure) -> list[str]:
+    """Return the lines of the failed cell around the one that failed, numbered."""
+    if failure.cell is None or failure.line is None:
+        return []
+    try:
+        source = json.loads(notebook.read_text(encoding="utf-8"))["cells"][failure.cell]["source"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    lines = (source if isinstance(source, str) else "".join(source)).splitlines()
+    first = max(failure.line - _LINES_AROUND, 1)
+    return [
+        f"{'>' if number == failure.line else ' '} {number}  {text[:120]}"
+        for number, text in enumerate(lines[first - 1 : failure.line + 1], start=first)
+    ]

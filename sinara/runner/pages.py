@@ -1,0 +1,53 @@
+"""The pages of a run, written beside its record."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+
+from sinara import names
+from sinara.record import RunRecord, SubstepRecord, metrics, runinfo
+from sinara.runner.evidence import PAGE_NAME, Evidence
+from sinara.runner.substep import SubstepOutcome
+
+
+def warm() -> None:
+    """Import what a page needs, beside the kernel's own work; it costs the run no time then."""
+    from sinara import report
+
+    threading.Thread(target=report.warm, name="warm pages", daemon=True).start()
+
+
+def write_substep_pages(
+    evidence: Evidence, record: RunRecord, outcome: SubstepOutcome
+) -> SubstepRecord:
+    """Write the report, the business report, ``runinfo.json`` and ``metrics.json`` of one substep.
+
+    Returns:
+        The substep's record, with the names of its pages relative to the run's evidence.
+    """
+    from sinara.report import business_page, substep_page
+
+    folder = names.entity_folder(names.reports_entity(outcome.record.name))
+    substep = replace(
+        outcome.record,
+        report=f"{folder}/report.html",
+        business_report=f"{folder}/business_report.html",
+    )
+    evidence.page(
+        f"{folder}/runinfo.json", json.dumps(runinfo(record, substep), indent=1, default=str)
+    )
+    evidence.page(f"{folder}/metrics.json", json.dumps(metrics(substep), indent=1, default=str))
+    evidence.page(f"{folder}/report.html", substep_page(record, substep, outcome.notebook))
+    evidence.page(
+        f"{folder}/business_report.html", business_page(record, substep, outcome.notebook)
+    )
+    return substep
+
+
+def write_run_page(evidence: Evidence, record: RunRecord) -> None:
+    """Write the page that joins the run's substeps."""
+    from sinara.report import run_page
+
+    evidence.page(PAGE_NAME, run_page(record))

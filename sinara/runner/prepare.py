@@ -1,0 +1,183 @@
+"""Everything about a step that is known before a kernel starts, checked.
+
+Parameter files, overrides, the notebooks' parameters cells and interfaces are
+read here. Nothing of the step is executed, and every finding is told at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sinara.errors import NotebookError, ParamsError
+from sinara.interface import Interface
+from sinara.params import (
+    CheckedParams,
+    ParametersSchema,
+    StepParams,
+    SubstepParams,
+    check_substep,
+    load_step_params,
+    read_parameters,
+)
+from sinara.reading import read_cells, read_interface
+from sinara.secret import resolve_all
+from sinara.settings import EnvSettings, Settings, load_settings
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What somebody asks for: which step, with which values.
+
+    Attributes:
+        folder: The step's folder.
+        step_globs: Where the parameter file lies, relative to the folder.
+        pipeline_globs: Where the overlay of the pipeline's parameters lies, if anywhere.
+        env_name: Wins over the parameter file's.
+        overrides: ``a.b=value``, the last one wins.
+        params_files: Files of values, between the parameter file and the overrides.
+        trigger_key: At most one run with the same key is ever published.
+    """
+
+    folder: Path
+    step_globs: str | Sequence[str] = (
+        "params/step_params.json",
+        "params/step_params.yaml",
+        "params/step_params.yml",
+    )
+    pipeline_globs: str | Sequence[str] | None = None
+    env_name: str | None = None
+    overrides: tuple[str, ...] = ()
+    params_files: tuple[Path, ...] = ()
+    trigger_key: str | None = None
+
+
+@dataclass(frozen=True)
+class PreparedSubstep:
+    """One substep, read and checked."""
+
+    name: str
+    path: Path
+    given: dict[str, Any]  # what the substep will see, secrets as references
+    schema: ParametersSchema
+    checked: CheckedParams
+    interface: Interface | None  # None: not declared, or not readable without running it
+    unread: tuple[str, ...]  # why the interface could not be read
+    sha256: str
+    secrets: tuple[str, ...] = field(repr=False, default=())  # values to keep out of every output
+
+    @property
+    def is_notebook(self) -> bool:
+        """Whether this substep is a notebook, not a Python module."""
+        return self.path.suffix == ".ipynb"
+
+
+@dataclass(frozen=True)
+class PreparedStep:
+    """A step that can be run."""
+
+    folder: Path
+    settings: Settings
+    params: StepParams
+    substeps: tuple[PreparedSubstep, ...]
+
+    @property
+    def env(self) -> EnvSettings:
+        """Where the data of this run's env lies."""
+        return self.settings.env(self.params.env_name)
+
+
+def prepare(
+    request: RunRequest,
+    environ: Mapping[str, str] | None = None,
+    *,
+    settings: Settings | None = None,
+) -> PreparedStep:
+    """Read and check everything that a run of this step needs.
+
+    Args:
+        request: Which step, with which values.
+        environ: The environment; the process's own by default.
+        settings: Settings read elsewhere: the checkout's, when its commit runs in a worktree.
+
+    Raises:
+        SettingsError: If the settings are wrong.
+        ParamsError: If a parameter file, an override or a parameters cell is wrong.
+        NotebookError: If a substep's file is missing or is no notebook.
+    """
+    environ = os.environ if environ is None else environ
+    folder = request.folder.resolve()
+    settings = settings or load_settings(folder, environ)
+    params = step_params(request, settings)
+    settings.env(params.env_name)
+    found: list[PreparedSubstep] = []
+    lines: list[str] = []
+    for substep in params.substeps:
+        try:
+            found.append(_prepare_substep(folder, params, substep))
+        except (ParamsError, NotebookError) as error:
+            lines.extend(error.lines)
+    if lines:
+        raise ParamsError(*lines)
+    return PreparedStep(folder, settings, params, tuple(found))
+
+
+def step_params(request: RunRequest, settings: Settings) -> StepParams:
+    """Return the parameters of a step, its files and overrides joined.
+
+    Raises:
+        ParamsError: If a file or an override is wrong; one line per finding.
+    """
+    return load_step_params(
+        request.step_globs,
+        request.pipeline_globs,
+        folder=request.folder.resolve(),
+        env_name=request.env_name,
+        overrides=request.overrides,
+        params_files=request.params_files,
+        strict_default=settings.strict_params,
+        names_of=lambda substep: _declared(request.folder / substep),
+    )
+
+
+def _declared(path: Path) -> tuple[str, ...]:
+    """Return the parameters that a substep's own cell declares; none if it cannot be read."""
+    try:
+        return tuple(read_parameters(read_cells(path)).names)
+    except (NotebookError, ParamsError):  # told, with all the rest, when the substep is prepared
+        return ()
+
+
+def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> PreparedSubstep:
+    name, path = given.name, folder / given.name
+    if not path.is_file():
+        near = sorted(p.name for p in folder.glob(f"*{path.suffix}"))
+        raise NotebookError(
+            f"{name}: no such substep in {folder}; there is {', '.join(near) or 'none'}."
+        )
+    cells = read_cells(path)
+    schema = read_parameters(cells)
+    checked = check_substep(schema, given, strict=params.strict)
+    references = {**params.secrets, **checked.secrets}
+    secrets = tuple(resolve_all(references, folder=folder, where=name).values())
+    reading = read_interface(
+        cells,
+        pipeline_params=params.pipeline_params,
+        step_params=params.step_params,
+        substep_params=checked.values,
+    )
+    return PreparedSubstep(
+        name=name,
+        path=path,
+        given=checked.values,
+        schema=schema,
+        checked=checked,
+        interface=None if reading.problems else reading.interface,
+        unread=tuple(f"{name}, cell {p.cell}, line {p.line}: {p.text}" for p in reading.problems),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        secrets=secrets,
+    )

@@ -1,0 +1,81 @@
+"""Publish a run: seal what its substeps wrote, and commit it as one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sinara import names
+from sinara.record import RunRecord, SubstepRecord
+from sinara.runner.describe import params_digest
+
+if TYPE_CHECKING:
+    from sinara.store import RunWriter
+
+
+def seal(record: RunRecord, run_id: str, writer: RunWriter) -> RunRecord:
+    """Seal the outputs that were written under ``run_id``.
+
+    Returns:
+        The record with rows, bytes, schema and digest of each sealed entity.
+
+    Raises:
+        OutputError: If an entity is missing, unreadable or still being written.
+    """
+    return replace(
+        record, substeps=tuple(_seal_substep(s, run_id, writer) for s in record.substeps)
+    )
+
+
+def _seal_substep(substep: SubstepRecord, run_id: str, writer: RunWriter) -> SubstepRecord:
+    outputs = []
+    for entity in substep.outputs:
+        if entity.kind != "outputs" or entity.run_id != run_id:
+            outputs.append(entity)
+            continue
+        info = writer.seal(entity.name)
+        outputs.append(
+            replace(
+                entity,
+                files=info.files,
+                bytes=info.bytes,
+                rows=info.rows,
+                columns=tuple(info.columns),
+                manifest=info.manifest,
+            )
+        )
+    return replace(substep, outputs=tuple(outputs))
+
+
+def seal_reports(record: RunRecord, evidence: Path, writer: RunWriter) -> None:
+    """Seal each substep's report as an entity of the run, beside the data."""
+    for substep in record.substeps:
+        entity = names.reports_entity(substep.name)
+        folder = evidence / names.entity_folder(entity)
+        files: dict[str, bytes | Path] = {
+            p.name: p for p in sorted(folder.iterdir()) if p.is_file()
+        }
+        writer.add_files(entity, files)
+        writer.seal(entity)
+
+
+def commit(record: RunRecord, writer: RunWriter) -> None:
+    """Commit what was sealed: from here on others read it."""
+    writer.commit(
+        inputs=_inputs(record),
+        code=dataclasses.asdict(record.code),
+        params_sha256=params_digest(record),
+        substeps=[{"name": s.name, "sha256": s.notebook_sha256} for s in record.substeps],
+    )
+
+
+def _inputs(record: RunRecord) -> Mapping[str, dict[str, Any]]:
+    return {
+        entity.full_name: {"run_id": entity.run_id, "manifest_sha256": entity.manifest}
+        for substep in record.substeps
+        for entity in substep.inputs
+        if entity.kind == "inputs"
+    }

@@ -1,0 +1,352 @@
+"""One run of one step, from its parameters to its published entities.
+
+    prepare ─► claim, record ─► pin inputs ─► each substep ─► seal, commit ─► record
+
+A :class:`StepRun` is begun once, executes its substeps in order, and is ended once,
+whatever happens in between; ending it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sinara import names
+from sinara.context import RunContext
+from sinara.errors import InterruptedRunError, RunError, SinaraError
+from sinara.record import EntityRecord, Failure, RunRecord, RunStatus, SubstepRecord
+from sinara.repository import TagResult, changed_files, clean_worktree, require_clean, tag_run
+from sinara.runner import publish, signals
+from sinara.runner.describe import exit_code, first_record, now, settled, verdict
+from sinara.runner.events import Listener, RunEvent, nobody
+from sinara.runner.evidence import Evidence
+from sinara.runner.inputs import pin_inputs, step_store
+from sinara.runner.pages import warm, write_run_page, write_substep_pages
+from sinara.runner.prepare import (
+    PreparedStep,
+    PreparedSubstep,
+    RunRequest,
+    prepare,
+    step_params,
+)
+from sinara.runner.substep import NOTEBOOK_NAME, SubstepOutcome, SubstepPlace, run_substep
+from sinara.settings import load_settings
+
+if TYPE_CHECKING:
+    from sinara.store import RunWriter
+
+
+class StepRun:
+    """One run of one step.
+
+    Attributes:
+        prepared: The step, read and checked.
+        record: What is known of the run; every state in it is true when it is read.
+        refused: Why no substep can be started (an input that nobody published), or ``None``.
+    """
+
+    def __init__(self, request: RunRequest, *, listener: Listener = nobody) -> None:
+        """Check the step, claim a run id, write the record and pin the inputs.
+
+        Raises:
+            SinaraError: If the step is configured wrongly; there is no run then. When only
+                an input is missing there is one, recorded as failed; ``refused`` says why.
+        """
+        self._began = time.monotonic()
+        self._listener = listener
+        self._ended = False
+        self._writers: dict[str, RunWriter] = {}
+        self._outcomes: list[SubstepOutcome] = []
+        self.refused: SinaraError | None = None
+        with contextlib.ExitStack() as cleanup:
+            self.prepared = self._prepare(request, cleanup)
+            self._begin(request, cleanup)
+            cleanup.enter_context(signals.as_errors())
+            self._cleanup = cleanup.pop_all()
+        self._pin()
+
+    @property
+    def evidence_folder(self) -> Path:
+        """The local folder in which the run's record, notebooks and pages lie."""
+        return self._evidence.folder
+
+    # -- beginning ---------------------------------------------------------------------
+
+    def _prepare(self, request: RunRequest, cleanup: contextlib.ExitStack) -> PreparedStep:
+        """Return the step to run: in prod as it is committed, otherwise as it lies there."""
+        settings = load_settings(request.folder)
+        env = request.env_name or step_params(request, settings).env_name
+        if env != "prod":
+            return prepare(request, settings=settings)
+        if settings.dirty == "refuse" or not changed_files(request.folder):
+            require_clean(request.folder)
+            return prepare(request, settings=settings)
+        folder = cleanup.enter_context(clean_worktree(request.folder))
+        return prepare(replace(request, folder=folder), settings=settings)
+
+    def _begin(self, request: RunRequest, cleanup: contextlib.ExitStack) -> None:
+        self._store = step_store(self.prepared.settings, self.prepared.params.step)
+        self._store.recover()
+        self._run_id = names.check_run_id(
+            os.environ.get("DSML_CURR_RUN_ID_FROM_PLINE") or names.new_run_id()
+        )
+        self._trigger_key = request.trigger_key
+        cleanup.callback(self._release)
+        writer = self._writer(self._run_id)
+        self._scratch = Path(tempfile.mkdtemp(prefix="sinara-"))
+        cleanup.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+        self._evidence = Evidence(self._store, self._run_id, self._scratch)
+        folder = request.folder.resolve()
+        self.record = first_record(self.prepared, self._run_id, writer.url, folder)
+        self._write_record()
+        self._say(RunEvent("run_start", text=self._run_id))
+        told = (w for substep in self.record.substeps for w in substep.warnings)
+        for warning in (*self.prepared.params.warnings, *told):
+            self._say(RunEvent("warning", text=warning))
+
+    def _pin(self) -> None:
+        try:
+            pins = pin_inputs(self.prepared)
+            for pin in pins.values():
+                if not pin.commit.legacy:
+                    held = step_store(self.prepared.settings, pin.step).pin(pin.commit.run_id)
+                    self._cleanup.callback(held.release)
+            self._pins = {key: pin.commit.run_id for key, pin in pins.items()}
+        except SinaraError as error:
+            self.refused = error
+            self.end(Failure(kind="inputs", message=" ".join(error.lines)))
+
+    def _writer(self, run_id: str) -> RunWriter:
+        """Return the writer of a run id: this run's, or one that a notebook fixed itself."""
+        if run_id not in self._writers:
+            first = not self._writers
+            key = self._trigger_key if first else None
+            self._writers[run_id] = self._store.claim(run_id, trigger_key=key, adopt=not first)
+        return self._writers[run_id]
+
+    def _release(self) -> None:
+        for writer in self._writers.values():
+            writer.release()
+
+    # -- substeps ----------------------------------------------------------------------
+
+    def run_substep(self, substep: PreparedSubstep) -> SubstepRecord:
+        """Execute one substep; what it did is in the record before this returns.
+
+        Raises:
+            RunError: If the run has ended already.
+            InterruptedRunError: If a signal asks for the end between two cells.
+        """
+        if self._ended:
+            raise RunError(f"Run {self._run_id} has ended; {substep.name} was not started.")
+        self._say(RunEvent("substep_start", substep.name))
+        self._put(replace(self._get(substep.name), status="running", started=now()))
+        warm()
+        outcome = run_substep(self.prepared, substep, self._place(substep), self._writer, self._say)
+        self._outcomes.append(outcome)
+        self._put(outcome.record)
+        with self._evidence_only(f"{substep.name}: its report"):
+            self._put(write_substep_pages(self._evidence, self.record, outcome))
+        return self._get(substep.name)
+
+    def _place(self, substep: PreparedSubstep) -> SubstepPlace:
+        folder = names.entity_folder(names.reports_entity(substep.name))
+        runtime = self._scratch / folder
+        work = self._scratch / "work"
+        work.mkdir(exist_ok=True)
+        output = self._evidence.folder / folder / NOTEBOOK_NAME
+        output.parent.mkdir(parents=True, exist_ok=True)
+        params = self.prepared.params
+        context = RunContext(
+            run_id=self._run_id,
+            env_name=params.env_name,
+            pipeline_name=params.pipeline_name,
+            zone_name=params.zone_name,
+            step_name=params.step_name,
+            substep_name=substep.name,
+            step_folder=str(self.prepared.folder),
+            settings_folder=self.record.step_folder,
+            pipeline_params=params.pipeline_params,
+            step_params=params.step_params,
+            substep_params=substep.given,
+            pins=self._pins,
+            pins_file=str(self._scratch / "pins.json"),
+            produced=self._produced(),
+            handback_file=str(runtime / "handback.json"),
+            work_path=str(work),
+            design_mode="DESIGN_MODE" in os.environ,
+        )
+        return SubstepPlace(context, runtime, output, self._known_input)
+
+    def _produced(self) -> dict[str, str]:
+        return {
+            entity.name: entity.url
+            for outcome in self._outcomes
+            for entity in outcome.record.outputs
+            if entity.kind == "outputs"
+        }
+
+    def _known_input(self, full_name: str, run_id: str) -> EntityRecord | None:
+        """Return what the store says of an entity that was read, for the record."""
+        for outcome in self._outcomes:
+            for entity in outcome.record.outputs:
+                if (entity.full_name, entity.run_id) == (full_name, run_id):
+                    return entity
+        step, name = names.parse_full_name(full_name)
+        with contextlib.suppress(SinaraError):
+            store = step_store(self.prepared.settings, step)
+            commit = store.commit(run_id)
+            info = store.open(commit, name, verify="sizes")
+            note = "interactive" if commit.interactive else "unverified" if commit.legacy else ""
+            return EntityRecord(
+                name, full_name, info.url, run_id, "inputs", "", info.files, info.bytes, info.rows,
+                tuple(info.columns), info.manifest or None, note,
+            )  # fmt: skip
+        return None
+
+    # -- the record --------------------------------------------------------------------
+
+    def _get(self, name: str) -> SubstepRecord:
+        return next(substep for substep in self.record.substeps if substep.name == name)
+
+    def _put(self, changed: SubstepRecord) -> None:
+        substeps = tuple(changed if s.name == changed.name else s for s in self.record.substeps)
+        self.record = replace(self.record, substeps=substeps)
+        self._write_record()
+
+    def _write_record(self) -> None:
+        self.record = replace(self.record, seconds=round(time.monotonic() - self._began, 3))
+        self._evidence.record(self.record)
+
+    def _say(self, event: RunEvent) -> None:
+        with contextlib.suppress(OSError):
+            self._evidence.log(event)
+        self._listener(event)
+
+    @contextlib.contextmanager
+    def _evidence_only(self, what: str) -> Iterator[None]:
+        """Turn a fault in writing pages into a warning: it must never hide what the run did."""
+        try:
+            yield
+        except InterruptedRunError:
+            raise
+        except Exception as error:  # a page is evidence, not the run
+            self._say(
+                RunEvent(
+                    "warning", text=f"{what} could not be written: {type(error).__name__}: {error}"
+                )
+            )
+
+    # -- ending ------------------------------------------------------------------------
+
+    def end(self, outside: Failure | None = None) -> RunRecord:
+        """End the run: publish it if every substep succeeded, and write its last record.
+
+        Args:
+            outside: A cause from outside the substeps (kind ``interrupted`` for a signal), if any.
+
+        Returns:
+            The final record. A second call changes nothing.
+        """
+        if self._ended:
+            return self.record
+        self._ended = True
+        try:
+            with signals.deferred() as seen:
+                status, message = verdict(self.record, outside)
+                if status == "succeeded":
+                    status, message = self._publish(seen)
+                self._close(status, message)
+        finally:
+            self._cleanup.close()
+        return self.record
+
+    def _publish(self, seen: list[str]) -> tuple[RunStatus, str]:
+        try:
+            for run_id, writer in self._writers.items():
+                self.record = publish.seal(self.record, run_id, writer)
+                if run_id == self._run_id:
+                    publish.seal_reports(self.record, self._evidence.folder, writer)
+            if seen:
+                return "cancelled", f"Stopped by {seen[0]} before it was published."
+            for run_id, writer in self._writers.items():
+                publish.commit(self.record, writer)
+                self._say(RunEvent("published", text=run_id))
+        except (SinaraError, OSError) as error:
+            return "failed", f"Nothing was published: {error}"
+        self.record = replace(self.record, published=True)
+        return "succeeded", ""
+
+    def _close(self, status: RunStatus, message: str) -> None:
+        self.record = replace(
+            settled(self.record, status),
+            status=status,
+            message=message,
+            stopped=now(),
+            exit_code=exit_code(self.record, status),
+        )
+        self._write_record()
+        with self._evidence_only("The run's page"):
+            write_run_page(self._evidence, self.record)
+        self._say(RunEvent("run_end", status=status, text=message, seconds=self.record.seconds))
+        with self._evidence_only("The run's evidence"):
+            self._evidence.upload()
+
+    def tag(self) -> TagResult | None:
+        """Tag the commit of a published run with its id, and push the tag if there is where to.
+
+        Returns:
+            What was done; ``None`` if the run is not published or the step is in no repository.
+
+        Raises:
+            RepositoryError: If the tag stands on another commit.
+        """
+        if not self.record.published or self.record.code.commit is None:
+            return None
+        folder = Path(self.record.step_folder)
+        done = tag_run(folder, self._run_id, self.record.code.commit, self.record.url)
+        self.record = replace(self.record, tag=done.tag)
+        self._store.add_note(self._run_id, "tag", asdict(done))
+        self._write_record()
+        if done.problem:
+            self._listener(RunEvent("warning", text=done.problem))
+        return done
+
+
+def run_step(request: RunRequest, *, listener: Listener = nobody) -> RunRecord:
+    """Run a step: every substep in order, then publish.
+
+    Args:
+        request: Which step, with which values.
+        listener: Is told what happens while it happens.
+
+    Returns:
+        The final record; look at its ``status`` and ``exit_code``.
+
+    Raises:
+        SinaraError: If the step is configured wrongly; there is no run then.
+    """
+    return run_substeps(StepRun(request, listener=listener))
+
+
+def run_substeps(run: StepRun) -> RunRecord:
+    """Execute every substep of a run that was begun, up to the first failure, and end it."""
+    if run.refused is not None:
+        return run.record
+    try:
+        for substep in run.prepared.substeps:
+            if run.run_substep(substep).status != "succeeded":
+                break
+    except InterruptedRunError as error:
+        return run.end(Failure(kind="interrupted", message=str(error)))
+    except BaseException as error:
+        run.end(Failure(kind="error", message=f"{type(error).__name__}: {error}"))
+        raise
+    return run.end()

@@ -1,0 +1,56 @@
+"""What SIGINT, SIGTERM and SIGHUP mean to a run.
+
+While substeps run, any of them ends the run in order: record, report and exit code say
+so. While a run is being published they wait, because publishing is not to be cut in two.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from sinara.errors import InterruptedRunError
+
+_WATCHED = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+@contextlib.contextmanager
+def as_errors() -> Iterator[None]:
+    """Raise :class:`InterruptedRunError` in the main thread for each of the signals."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise InterruptedRunError(f"Stopped by {signal.Signals(number).name}.")
+
+    with _handled(stop):
+        yield
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[list[str]]:
+    """Only note the signals that come; gives the list of their names, which grows."""
+    seen: list[str] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        seen.append(signal.Signals(number).name)
+
+    with _handled(note):
+        yield seen
+
+
+@contextlib.contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers, and only it is interrupted
+        return
+    numbers = [getattr(signal, name) for name in _WATCHED if hasattr(signal, name)]
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, signal.SIG_DFL if previous is None else previous)
