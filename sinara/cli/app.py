@@ -1,0 +1,96 @@
+"""The root of the command line: groups that are imported only when they are used."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from sinara import __version__
+from sinara.errors import SinaraError, suggest
+
+_GROUPS = {
+    "step": ("sinara.cli.step", "Make, check and run a step."),
+    "run": ("sinara.cli.run", "List runs, show them, verify and recover them."),
+    "entity": ("sinara.cli.entity", "List entities, show them, look into them, verify them."),
+    "doctor": ("sinara.cli.doctor", "Say what this machine has and lacks."),
+    "completion": ("sinara.cli.completion", "Print the completion script of a shell."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, so that ``--help`` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands, in the order of the table."""
+        del ctx
+        return list(_GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        del ctx
+        if cmd_name not in _GROUPS:
+            return None
+        module = importlib.import_module(_GROUPS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _GROUPS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Answer an unknown command with the nearest known one."""
+        if args and args[0] not in _GROUPS and not args[0].startswith("-"):
+            hint = suggest(args[0], list(_GROUPS)) or f"Known are {', '.join(_GROUPS)}."
+            ctx.fail(f"No such command '{args[0]}'. {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sinara")
+def root() -> None:
+    """Notebooks as pipelines that can be trusted.
+
+    \b
+    First steps:
+      sinara step new prep --pipeline mine    make a step from the template
+      sinara step check                       look for mistakes, run nothing
+      sinara step run                         run the step in this folder
+      sinara run show                         what the last run did
+      sinara entity list                      what was published
+    """  # noqa: D301 -- click reads the backspace
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run one command and return its exit code."""
+    given: Any = None if arguments is None else list(arguments)
+    try:
+        code = root.main(args=given, prog_name="sinara", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.exceptions.Abort:
+        click.echo("sinara: interrupted", err=True)
+        return 130
+    except KeyboardInterrupt:
+        click.echo("sinara: interrupted", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SinaraError as error:
+        for line in error.lines:
+            click.echo(f"sinara: {line}", err=True)
+        return error.exit_code
+    except BrokenPipeError:  # the reader has seen enough, as in: sinara run list | head -1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0

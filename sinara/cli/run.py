@@ -1,0 +1,229 @@
+"""``sinara run``: list, show, log, verify, recover."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from sinara.cli.output import number, print_fields, print_json, print_table, size
+from sinara.cli.scope import find_run, find_scope, scope_options, tolerant
+from sinara.record import RunRecord
+
+
+@click.group("run")
+def command() -> None:
+    """List runs, show them, verify and recover them."""
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_run_id = click.argument("run_id", default="last", metavar="[RUN]")
+
+
+@command.command("list")
+@scope_options
+@click.option(
+    "-n",
+    "--most",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many, newest first.",
+)
+@click.option(
+    "--status",
+    type=click.Choice(["running", "succeeded", "failed", "cancelled", "stopped", "lost"]),
+)
+@_json
+def list_runs(most: int, status: str | None, as_json: bool, **chosen: str | None) -> None:
+    """List runs, newest first: every run, failed ones too."""
+    from sinara.record import to_json
+
+    scope = find_scope(**chosen)
+    records = []
+    for step in scope.steps():
+        for run_id in step.run_ids():
+            record = tolerant(step.read_record, run_id)
+            if record is not None and status in (None, record.status):
+                records.append(record)
+    records.sort(key=lambda record: record.run_id, reverse=True)
+    if as_json:
+        print_json("runs", [json.loads(to_json(record)) for record in records[:most]])
+        return
+    print_table(
+        ("run", "step", "status", "seconds", "started", "message"),
+        [
+            (r.run_id, r.step_name, _state(r), f"{r.seconds:.1f}", r.started[:19], r.message[:80])
+            for r in records[:most]
+        ],
+    )
+
+
+@command.command("show")
+@_run_id
+@scope_options
+@_json
+def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
+    """Show one run: what it read and wrote, how it ended. RUN: an id, its beginning, or 'last'."""
+    from sinara.record import to_json
+
+    step, whole = find_run(find_scope(**chosen), run_id)
+    record = step.read_record(whole)
+    if as_json:
+        print_json("run", {**json.loads(to_json(record)), "notes": list(step.notes(whole))})
+        return
+    folder = step.record_folder(whole)
+    print_fields(
+        {
+            "run": record.run_id,
+            "step": step.step.dotted,
+            "status": record.status,
+            "message": record.message,
+            "started": record.started,
+            "seconds": f"{record.seconds:.1f}",
+            "commit": record.code.commit,
+            "changed": ", ".join(record.code.dirty),
+            "tag": record.tag,
+            "data": record.url,
+            "report": None if folder is None else folder / "index.html",
+        }
+    )
+    click.echo()
+    print_table(
+        ("substep", "status", "seconds", "metrics"),
+        [(s.name, s.status, f"{s.seconds:.1f}", _metrics(s.metrics)) for s in record.substeps],
+    )
+    entities = [e for s in record.substeps for e in (*s.inputs, *s.outputs)]
+    if entities:
+        click.echo()
+        print_table(
+            ("", "entity", "rows", "size", "run", "note"),
+            [
+                (
+                    "in" if e.kind.endswith("inputs") else "out",
+                    e.full_name,
+                    number(e.rows),
+                    size(e.bytes),
+                    e.run_id,
+                    e.note,
+                )
+                for e in entities
+            ],
+        )
+
+
+@command.command("log")
+@_run_id
+@scope_options
+@click.option(
+    "--traceback",
+    "only_traceback",
+    is_flag=True,
+    help="Only the traceback of the cell that failed.",
+)
+@_json
+def log(run_id: str, only_traceback: bool, as_json: bool, **chosen: str | None) -> None:
+    """Print what a run said while it went, with cell and time."""
+    step, whole = find_run(find_scope(**chosen), run_id)
+    if only_traceback:
+        for substep in step.read_record(whole).substeps:
+            if substep.failure is not None:
+                click.echo("\n".join(substep.failure.traceback) or substep.failure.message)
+        return
+    lines = step.get_file(whole, "log.jsonl").decode("utf-8", "replace").splitlines()
+    events = [event for event in map(_event, lines) if event is not None]
+    if as_json:
+        print_json("events", events)
+        return
+    for event in events:
+        click.echo(_log_line(event))
+
+
+@command.command("verify")
+@click.argument("run_id", required=False, metavar="[RUN]")
+@scope_options
+@_json
+def verify(run_id: str | None, as_json: bool, **chosen: str | None) -> int:
+    """Check every byte that was published against its digest. Ends with 3 if anything differs."""
+    scope = find_scope(**chosen)
+    problems: list[dict[str, Any]] = []
+    checked = 0
+    targets = [find_run(scope, run_id)] if run_id else [(step, None) for step in scope.steps()]
+    for step, whole in targets:
+        checked += 1
+        problems.extend(
+            {"step": step.step.step, "path": p.path, "what": p.what} for p in step.verify(whole)
+        )
+    if as_json:
+        print_json("problems", problems)
+    for problem in [] if as_json else problems:
+        click.echo(f"{problem['step']}: {problem['path']}: {problem['what']}")
+    if not problems:
+        click.echo(
+            f"{checked} {'run' if run_id else 'step(s)'} verified, nothing differs.", err=True
+        )
+    return 3 if problems else 0
+
+
+@command.command("recover")
+@scope_options
+@_json
+def recover(as_json: bool, **chosen: str | None) -> None:
+    """Put in order what a crash left: every run does this by itself when it starts."""
+    scope = find_scope(**chosen)
+    told = []
+    for step in scope.steps():
+        done = step.recover()
+        for run_id in done.lost:
+            _lost_page(step, run_id)
+        told.append(
+            {
+                "step": step.step.step,
+                "lost": list(done.lost),
+                "collected": list(done.collected),
+                "rolled_forward": list(done.rolled_forward),
+            }
+        )
+    if as_json:
+        print_json("recovered", told)
+        return
+    print_table(
+        ("step", "lost", "collected", "rolled forward"),
+        [(t["step"], len(t["lost"]), len(t["collected"]), len(t["rolled_forward"])) for t in told],
+    )
+
+
+def _lost_page(step: Any, run_id: str) -> None:
+    from sinara.report import run_page
+
+    step.put_file(
+        run_id, "index.html", run_page(step.read_record(run_id)).encode("utf-8", "replace")
+    )
+
+
+def _state(record: RunRecord) -> str:
+    return f"{record.status} (interactive)" if record.interactive else record.status
+
+
+def _metrics(metrics: dict[str, Any]) -> str:
+    shown = {key: value for key, value in metrics.items() if key != "run_id"}
+    return ", ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in shown.items()
+    )
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:  # the last line of a run that was killed while it wrote
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _log_line(event: dict[str, Any]) -> str:
+    cell = f" cell {event['cell'] + 1}" if isinstance(event.get("cell"), int) else ""
+    text = str(event.get("text") or event.get("status") or "").rstrip("\n")
+    time, substep = str(event.get("time", ""))[11:23], event.get("substep", "")
+    return f"{time} {substep}{cell} {event.get('kind', '')} {text}".rstrip()

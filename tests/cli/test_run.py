@@ -1,0 +1,89 @@
+"""``sinara run``: every run is told truly."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_list_shows_every_run_newest_first(sinara, publish):
+    first, second = publish("raw"), publish("raw", status="failed")
+
+    answer = sinara("run", "list", "--json")
+
+    runs = json.loads(answer.out)["runs"]
+    assert [(r["run_id"], r["status"]) for r in runs] == [(second, "failed"), (first, "succeeded")]
+    assert second in sinara("run", "list").out
+
+
+def test_list_filters_by_status_and_number(sinara, publish):
+    for status in ("succeeded", "failed", "succeeded"):
+        publish("raw", status=status)
+
+    assert len(json.loads(sinara("run", "list", "--json", "--status", "failed").out)["runs"]) == 1
+    assert len(json.loads(sinara("run", "list", "--json", "-n", "2").out)["runs"]) == 2
+
+
+def test_list_of_nothing_is_empty(sinara, pipeline):
+    assert json.loads(sinara("run", "list", "--json").out)["runs"] == []
+
+
+def test_show_finds_the_last_run_and_one_by_the_beginning_of_its_id(sinara, publish):
+    first, second = publish("raw"), publish("raw")
+
+    assert json.loads(sinara("run", "show", "--json").out)["run"]["run_id"] == second
+    assert first in sinara("run", "show", first[:-3]).out
+
+
+def test_a_beginning_that_fits_two_runs_is_refused(sinara, publish):
+    publish("raw"), publish("raw")
+
+    answer = sinara("run", "show", "run-")
+
+    assert answer.code == 2
+    assert "fits 2 runs" in answer.err
+
+
+def test_an_unknown_run_is_one_line(sinara, publish):
+    answer = sinara("run", "show", "run-nothing")
+
+    assert (answer.code, len(answer.err.splitlines())) == (2, 1)
+
+
+def test_log_shows_events_and_passes_over_a_half_line(sinara, publish):
+    publish("raw")
+
+    assert len(json.loads(sinara("run", "log", "--json").out)["events"]) == 1
+    assert "10:00:00.000" in sinara("run", "log").out
+
+
+def test_log_shows_the_traceback_of_the_cell_that_failed(sinara, publish):
+    publish("raw", status="failed")
+
+    assert sinara("run", "log", "--traceback").out.splitlines() == ["a", "b"]
+
+
+def test_verify_is_silent_on_intact_data_and_ends_with_3_on_a_flipped_bit(sinara, publish, store):
+    run_id = publish("raw")
+    assert sinara("run", "verify").code == 0
+    (part,) = [
+        p
+        for p in (store.record_folder(run_id).parents[1] / run_id / "raw").iterdir()
+        if p.name != "_SUCCESS"
+    ]
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.chmod(0o644)
+    part.write_bytes(data)
+
+    answer = sinara("run", "verify", run_id)
+
+    assert answer.code == 3
+    assert part.name in answer.out
+
+
+def test_recover_tells_what_it_did(sinara, publish, store):
+    publish("raw")
+
+    answer = sinara("run", "recover", "--json")
+
+    assert json.loads(answer.out)["recovered"][0]["step"] == "load"
