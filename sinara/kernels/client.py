@@ -1,0 +1,128 @@
+"""Talk to one kernel: send requests, and wait for whatever happens next.
+
+All waits go through :meth:`Client.events`, which watches the kernel's channels, its
+process and the driver's own signals together, and never longer than it is told. No send
+can block: the sockets have a time limit and keep nothing after they are closed.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import zmq
+
+from sinara.kernels import launch
+from sinara.kernels.exits import Exit
+from sinara.kernels.launch import StartedKernel
+from sinara.kernels.wire import Message, Wire
+
+SEND_MILLISECONDS = 2000
+RECONNECT_MILLISECONDS = 10  # the sockets appear while we already wait for them
+BATCH = 200  # messages of one channel handled before the others get their turn
+
+Channel = Literal["shell", "iopub", "control"]
+Event = tuple[Channel, Message]
+
+
+class Client:
+    """The driver's end of one kernel."""
+
+    def __init__(self, kernel: StartedKernel, *, limit: int, wake: int | None = None) -> None:
+        self.kernel = kernel
+        self._wire = Wire(kernel.connection.key, limit)
+        self._wake = wake
+        self._context = zmq.Context(io_threads=1)
+        self._poller = zmq.Poller()
+        self._sockets: dict[Channel, zmq.Socket[bytes]] = {}
+
+    @property
+    def exit(self) -> Exit | None:
+        """How the kernel's process ended, or ``None`` while it runs."""
+        return self.kernel.process.poll()
+
+    def connect(self) -> bool:
+        """Open the channels; False if a tcp kernel has not said yet where they are."""
+        if self._sockets:
+            return True
+        connection = launch.read_ports(self.kernel.file, self.kernel.connection)
+        if connection is None:
+            return False
+        kinds: dict[Channel, int] = {"shell": zmq.DEALER, "iopub": zmq.SUB, "control": zmq.DEALER}
+        for channel, kind in kinds.items():
+            socket = self._context.socket(kind)
+            socket.linger = 0
+            socket.set(zmq.SNDTIMEO, SEND_MILLISECONDS)
+            socket.set(zmq.RECONNECT_IVL, RECONNECT_MILLISECONDS)
+            if kind == zmq.SUB:
+                socket.set(zmq.RCVHWM, 0)  # a full queue would lose outputs without a word
+                socket.set(zmq.SUBSCRIBE, b"")
+            socket.connect(connection.url(channel))
+            self._sockets[channel] = socket
+            self._poller.register(socket, zmq.POLLIN)
+        return True
+
+    def send(self, kind: str, content: dict[str, Any], *, channel: Channel = "shell") -> str:
+        """Send a request and return its id; a kernel that takes nothing is not waited for."""
+        identity, parts = self._wire.request(kind, content)
+        try:
+            self._sockets[channel].send_multipart(parts)
+        except zmq.ZMQError:
+            return identity  # it will not be answered, and every answer has a time limit
+        return identity
+
+    def execute(self, code: str, *, silent: bool = False, stop_on_error: bool = True) -> str:
+        """Ask the kernel to run ``code``; return the request's id."""
+        content = {
+            "code": code,
+            "silent": silent,
+            "store_history": not silent,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": stop_on_error,
+        }
+        return self.send("execute_request", content)
+
+    def events(self, seconds: float) -> Iterator[Event]:
+        """Wait up to ``seconds`` for news, then yield the messages that have arrived.
+
+        Also returns, without a message, when the process ended or a signal came.
+        """
+        watched = [fd for fd in (self.kernel.process.fileno(), self._wake) if fd is not None]
+        for fd in watched:
+            self._poller.register(fd, zmq.POLLIN)
+        if self.kernel.process.fileno() is None:
+            seconds = min(seconds, 0.2)  # its end is only seen by asking
+        try:
+            ready = dict(self._poller.poll(max(0, int(seconds * 1000))))
+        finally:
+            for fd in watched:
+                self._poller.unregister(fd)
+        for channel, socket in self._sockets.items():
+            if socket in ready:
+                yield from ((channel, message) for message in self._received(socket))
+
+    def interrupt(self) -> None:
+        """Interrupt the running cell, in the way that the kernel wants it."""
+        if self.kernel.spec.interrupt_mode == "message":
+            self.send("interrupt_request", {}, channel="control")
+        else:
+            self.kernel.process.send_signal(signal.SIGINT)
+
+    def close(self) -> None:
+        """Close the channels; what was not sent is dropped."""
+        for socket in self._sockets.values():
+            socket.close(linger=0)
+        self._sockets.clear()
+        self._context.term()
+
+    def _received(self, socket: zmq.Socket[bytes]) -> Iterator[Message]:
+        for _ in range(BATCH):
+            try:
+                frames = socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            message = self._wire.read([frame.buffer for frame in frames])
+            if message is not None:
+                yield message

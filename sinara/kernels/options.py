@@ -1,0 +1,82 @@
+"""What goes into an execution and what comes out of it: small frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from sinara.record import CellRecord, Failure, SubstepStatus
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+EventKind = Literal["kernel", "cell_start", "stream", "cell_end", "end"]
+
+START_TIMEOUT = 60.0
+MAX_CELL_OUTPUT = 10_000_000
+MAX_NOTEBOOK_OUTPUT = 50_000_000
+
+
+@dataclass(frozen=True)
+class ExecuteEvent:
+    """Something that happened, as it happens."""
+
+    kind: EventKind
+    cell: int | None = None  # index in the notebook, from 0
+    seconds: float = 0.0  # since the execution began; at "cell_end" how long the cell took
+    stream: Literal["stdout", "stderr"] | None = None
+    text: str = ""
+    status: str | None = None
+
+
+@dataclass(frozen=True)
+class ExecuteOptions:
+    """How to run one notebook or module.
+
+    Attributes:
+        runtime_folder: Where the kernel's private folder is made; removed with the kernel.
+        cwd: Working directory of the notebook.
+        env: The kernel's whole environment.
+        kernel_name: Overrides what the notebook's metadata says.
+        cell_timeout: Seconds for one cell, or ``None`` for no limit.
+        run_timeout: Seconds for the whole notebook, its kernel's start included.
+        start_timeout: Seconds until the kernel has to answer.
+        max_cell_output: Bytes of output kept for one cell.
+        max_notebook_output: Bytes of output kept for all cells together.
+        redact: Secret values, replaced by ``***`` wherever they are printed.
+        strict_shell: Whether ``!command`` fails the cell when the command fails.
+        on_event: Called, in the thread that executes, for everything that happens.
+    """
+
+    runtime_folder: Path
+    cwd: Path
+    env: Mapping[str, str]
+    kernel_name: str | None = None
+    cell_timeout: float | None = None
+    run_timeout: float | None = None
+    start_timeout: float = START_TIMEOUT
+    max_cell_output: int = MAX_CELL_OUTPUT
+    max_notebook_output: int = MAX_NOTEBOOK_OUTPUT
+    redact: tuple[str, ...] = field(default=(), repr=False)
+    strict_shell: bool = False
+    on_event: Callable[[ExecuteEvent], None] | None = None
+
+
+def cell_metadata(status: str, cause: str | None, seconds: float) -> dict[str, Any]:
+    """Return what a cell's metadata says under ``sinara``."""
+    return {"status": status, "cause": cause, "seconds": round(seconds, 6)}
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What became of one notebook or module."""
+
+    notebook: NotebookNode
+    cells: tuple[CellRecord, ...]
+    status: SubstepStatus  # "succeeded", "failed", "cancelled" or "stopped"
+    failure: Failure | None = None
+    seconds: float = 0.0
+    kernel_name: str | None = None
+    warnings: tuple[str, ...] = ()
