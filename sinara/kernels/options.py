@@ -45,7 +45,7 @@ class ExecuteOptions:
         start_timeout: Seconds until the kernel has to answer.
         max_cell_output: Bytes of output kept for one cell.
         max_notebook_output: Bytes of output kept for all cells together.
-        redact: Secret values, replaced by ``***`` wherever they are printed.
+        redact: Secret values, replaced by ``****`` wherever they are printed.
         strict_shell: Whether ``!command`` fails the cell when the command fails.
         on_event: Called, in the thread that executes, for everything that happens.
     """

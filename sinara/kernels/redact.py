@@ -9,11 +9,11 @@ import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
-MASK = "***"
+MASK = "****"
 
 
 class Redactor:
-    """Replaces every known secret by ``***``.
+    """Replaces every known secret by ``****``.
 
     A value is also found as ``repr``, JSON, HTML and URL write it.
     """

@@ -12,11 +12,27 @@ from sinara.runner.evidence import PAGE_NAME, Evidence
 from sinara.runner.substep import SubstepOutcome
 
 
+_WARM_WAIT = 60.0  # s; what is not imported by then is imported where it is needed
+_warming: list[threading.Thread] = []  # at most one, in the whole life of a process
+
+
 def warm() -> None:
-    """Import what a page needs, beside the kernel's own work; it costs the run no time then."""
+    """Import what a page needs while a cell runs; it costs the run no time then.
+
+    Not earlier: two threads that import packages whose modules import each other, as nbconvert's
+    and jupyter_client's do, may each see a half of them, so by now all that executes a notebook is
+    there, and nobody writes a page before this is done.
+    """
     from sinara import report
 
-    threading.Thread(target=report.warm, name="warm pages", daemon=True).start()
+    if not _warming:
+        _warming.append(threading.Thread(target=report.warm, name="warm pages", daemon=True))
+        _warming[0].start()
+
+
+def _warmed() -> None:
+    for thread in _warming:
+        thread.join(_WARM_WAIT)
 
 
 def write_substep_pages(
@@ -29,6 +45,7 @@ def write_substep_pages(
     """
     from sinara.report import business_page, substep_page
 
+    _warmed()
     folder = names.entity_folder(names.reports_entity(outcome.record.name))
     substep = replace(
         outcome.record,
@@ -50,4 +67,5 @@ def write_run_page(evidence: Evidence, record: RunRecord) -> None:
     """Write the page that joins the run's substeps."""
     from sinara.report import run_page
 
+    _warmed()
     evidence.page(PAGE_NAME, run_page(record))

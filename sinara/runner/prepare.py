@@ -7,6 +7,7 @@ read here. Nothing of the step is executed, and every finding is told at once.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sinara.errors import NotebookError, ParamsError
+from sinara.execute import find_kernel
 from sinara.interface import Interface
 from sinara.params import (
     CheckedParams,
@@ -68,6 +70,7 @@ class PreparedSubstep:
     interface: Interface | None  # None: not declared, or not readable without running it
     unread: tuple[str, ...]  # why the interface could not be read
     sha256: str
+    metadata: dict[str, Any]  # the notebook's own; empty for a module
     secrets: tuple[str, ...] = field(repr=False, default=())  # values to keep out of every output
 
     @property
@@ -164,6 +167,10 @@ def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> 
     checked = check_substep(schema, given, strict=params.strict)
     references = {**params.secrets, **checked.secrets}
     secrets = tuple(resolve_all(references, folder=folder, where=name).values())
+    content = path.read_bytes()
+    metadata = json.loads(content).get("metadata") or {} if path.suffix == ".ipynb" else {}
+    if path.suffix == ".ipynb":
+        find_kernel(params.kernel_name, metadata)
     reading = read_interface(
         cells,
         pipeline_params=params.pipeline_params,
@@ -178,6 +185,7 @@ def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> 
         checked=checked,
         interface=None if reading.problems else reading.interface,
         unread=tuple(f"{name}, cell {p.cell}, line {p.line}: {p.text}" for p in reading.problems),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=hashlib.sha256(content).hexdigest(),
+        metadata=metadata,
         secrets=secrets,
     )

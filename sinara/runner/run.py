@@ -148,7 +148,6 @@ class StepRun:
             raise RunError(f"Run {self._run_id} has ended; {substep.name} was not started.")
         self._say(RunEvent("substep_start", substep.name))
         self._put(replace(self._get(substep.name), status="running", started=now()))
-        warm()
         outcome = run_substep(self.prepared, substep, self._place(substep), self._writer, self._say)
         self._outcomes.append(outcome)
         self._put(outcome.record)
@@ -226,6 +225,8 @@ class StepRun:
         self._evidence.record(self.record)
 
     def _say(self, event: RunEvent) -> None:
+        if event.kind == "cell_start":
+            warm()
         with contextlib.suppress(OSError):
             self._evidence.log(event)
         self._listener(event)

@@ -119,7 +119,7 @@ def _execute(
     context_file: Path,
     listener: Listener,
 ) -> Executed:
-    from sinara.execute import ExecuteOptions, execute_module, execute_notebook
+    from sinara.execute import ExecuteOptions, execute_module, execute_notebook, start_ahead
 
     settings = prepared.settings
     strict_shell = settings.strict_shell
@@ -144,16 +144,26 @@ def _execute(
     )
     if not substep.is_notebook:
         return execute_module(substep.path, _arguments(place.context), place.output, options)
+    kernel = start_ahead(options, substep.metadata)
+    try:
+        filled = _filled(substep, place.context)
+    except BaseException:
+        kernel.close()
+        raise
+    return execute_notebook(filled, place.output, options, kernel=kernel)
+
+
+def _filled(substep: PreparedSubstep, context: RunContext) -> NotebookNode:
+    """Return the notebook with this run's parameters; its imports take time, a kernel boots."""
     from sinara.notebook import fill, read_notebook
 
-    filled = fill(
+    return fill(
         read_notebook(substep.path),
         substep.schema,
         substep.checked,
-        pipeline_params=place.context.pipeline_params,
-        step_params=place.context.step_params,
+        pipeline_params=context.pipeline_params,
+        step_params=context.step_params,
     )
-    return execute_notebook(filled, place.output, options)
 
 
 def _arguments(context: RunContext) -> list[str]:
