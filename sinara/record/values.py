@@ -78,6 +78,7 @@ class SubstepRecord:
     notebook: str | None = None  # executed notebook, relative to the run's record folder
     report: str | None = None  # relative to the run's record folder
     business_report: str | None = None
+    interface: dict[str, Any] | None = None  # as declared: a list of dictionaries per kind
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from sinara.record import RunRecord, SubstepRecord, metrics, runinfo
 from sinara.runner.evidence import PAGE_NAME, Evidence
 from sinara.runner.substep import SubstepOutcome
 
-
 _WARM_WAIT = 60.0  # s; what is not imported by then is imported where it is needed
 _warming: list[threading.Thread] = []  # at most one, in the whole life of a process
 

@@ -7,7 +7,6 @@ read here. Nothing of the step is executed, and every finding is told at once.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from sinara.params import (
     load_step_params,
     read_parameters,
 )
-from sinara.reading import read_cells, read_interface
+from sinara.reading import check_shape, read_cells, read_interface, read_notebook_json
 from sinara.secret import resolve_all
 from sinara.settings import EnvSettings, Settings, load_settings
 
@@ -158,7 +157,9 @@ def _declared(path: Path) -> tuple[str, ...]:
 def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> PreparedSubstep:
     name, path = given.name, folder / given.name
     if not path.is_file():
-        near = sorted(p.name for p in folder.glob(f"*{path.suffix}"))
+        if path.exists():
+            raise NotebookError(f"{name}: not a file. Put a substep there, or take it off the list.")
+        near = sorted(p.name for p in folder.glob(f"*{path.suffix}") if p.is_file())
         raise NotebookError(
             f"{name}: no such substep in {folder}; there is {', '.join(near) or 'none'}."
         )
@@ -168,7 +169,7 @@ def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> 
     references = {**params.secrets, **checked.secrets}
     secrets = tuple(resolve_all(references, folder=folder, where=name).values())
     content = path.read_bytes()
-    metadata = json.loads(content).get("metadata") or {} if path.suffix == ".ipynb" else {}
+    metadata = _metadata(path, content)
     if path.suffix == ".ipynb":
         find_kernel(params.kernel_name, metadata)
     reading = read_interface(
@@ -184,8 +185,20 @@ def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> 
         schema=schema,
         checked=checked,
         interface=None if reading.problems else reading.interface,
-        unread=tuple(f"{name}, cell {p.cell}, line {p.line}: {p.text}" for p in reading.problems),
+        unread=tuple(
+            f"{name}, cell {p.cell + 1}, line {p.line}: {p.text}" for p in reading.problems
+        ),
         sha256=hashlib.sha256(content).hexdigest(),
         metadata=metadata,
         secrets=secrets,
     )
+
+
+def _metadata(path: Path, content: bytes) -> dict[str, Any]:
+    """Return the metadata of a notebook that can be run; none of a module."""
+    if path.suffix != ".ipynb":
+        return {}
+    document = read_notebook_json(content.decode("utf-8-sig"), path)
+    check_shape(document, path.name)
+    metadata: dict[str, Any] = document.get("metadata", {})
+    return metadata

@@ -28,6 +28,7 @@ from sinara.runner.describe import exit_code, first_record, now, settled, verdic
 from sinara.runner.events import Listener, RunEvent, nobody
 from sinara.runner.evidence import Evidence
 from sinara.runner.inputs import pin_inputs, step_store
+from sinara.runner.memory import with_remembered
 from sinara.runner.pages import warm, write_run_page, write_substep_pages
 from sinara.runner.prepare import (
     PreparedStep,
@@ -94,6 +95,7 @@ class StepRun:
     def _begin(self, request: RunRequest, cleanup: contextlib.ExitStack) -> None:
         self._store = step_store(self.prepared.settings, self.prepared.params.step)
         self._store.recover()
+        self.prepared = with_remembered(self.prepared, self._store)
         self._run_id = names.check_run_id(
             os.environ.get("DSML_CURR_RUN_ID_FROM_PLINE") or names.new_run_id()
         )
@@ -108,7 +110,8 @@ class StepRun:
         self._write_record()
         self._say(RunEvent("run_start", text=self._run_id))
         told = (w for substep in self.record.substeps for w in substep.warnings)
-        for warning in (*self.prepared.params.warnings, *told):
+        unread = (w for substep in self.prepared.substeps for w in substep.unread)
+        for warning in (*self.prepared.params.warnings, *told, *unread):
             self._say(RunEvent("warning", text=warning))
 
     def _pin(self) -> None:

@@ -92,6 +92,7 @@ def run_substep(
         metrics=dict(handback.metrics),
         inputs=_inputs(handback, interface, place, substep.name),
         outputs=outputs,
+        interface=handback.interface,
         cells=executed.cells,
         failure=failure,
         warnings=base.warnings + tuple(getattr(executed, "warnings", ())),

@@ -362,6 +362,23 @@ def test_inputs_pinned_by_run_id_and_by_another_zone_are_read(tmp_path, load):
     assert done.returncode == 0, done.stderr
 
 
+def test_an_interface_that_only_a_run_can_tell_is_remembered_by_the_next_one(tmp_path):
+    made = notebook(cell(WRITE))
+    made.cells[2] = cell(
+        "from sinara.substep import NotebookSubstep, ENTITY_NAME\n"
+        "substep = NotebookSubstep(pipeline_params, step_params, substep_params)\n"
+        "substep.interface(outputs=[{ENTITY_NAME: open('name.txt').read()}])"
+    )
+    step = write_step(tmp_path / "pipe-load", {"load.ipynb": made})
+    (step / "name.txt").write_text("raw")
+
+    first, second = run_script(step), run_script(step)
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert "load.ipynb, cell 3, line 3" in first.stderr
+    assert "load.ipynb, cell 3, line 3" not in second.stderr
+
+
 def test_interface_helper_is_what_it_says():
     assert (
         "{STEP_NAME: 'a', ENTITY_NAME: 'b'}"
