@@ -242,7 +242,7 @@ def _create(path: Path, value: object) -> None:
 
 
 def _beside(path: Path, value: object) -> Path:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, allow_nan=False)  # ASCII: it holds half a character, too
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

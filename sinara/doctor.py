@@ -75,19 +75,12 @@ def _look(folder: Path) -> Iterator[Finding]:
         java or "not found",
         "SinaraSpark needs it: apt-get install default-jre-headless",
     )
-    dot = shutil.which("dot")
-    yield Finding(
-        "dot",
-        dot is not None,
-        dot or "not found",
-        "Graphviz draws with it: apt-get install graphviz",
-    )
 
 
 def _kernel() -> Finding:
-    from jupyter_client.kernelspec import KernelSpecManager
+    from sinara.kernels.specs import installed_kernels
 
-    specs = sorted(KernelSpecManager().find_kernel_specs())
+    specs = sorted(installed_kernels())
     advice = "pip install ipykernel"
     return Finding("Jupyter kernels", bool(specs), ", ".join(specs) or "none", advice, needed=True)
 
@@ -113,7 +106,7 @@ def _sockets() -> Finding:
                 "set TMPDIR to a short local path",
                 needed=True,
             )
-    return Finding("private sockets", True, "kernels listen on no port")
+    return Finding("private sockets", True, "kernels talk over files that only you can open")
 
 
 def _roots(folder: Path) -> Iterator[Finding]:

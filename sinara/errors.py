@@ -99,7 +99,7 @@ class EntityNotFoundError(StoreError):
         if not there:
             return cls(
                 f"Entity '{entity}' cannot be read: step '{step}' has no published run. "
-                "Run that step first: python step.dev.py, in its folder."
+                "Run that step first, in its folder."
             )
         advice = suggest(entity, there) or "Add it to that step's outputs."
         known = ", ".join(there)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _READ_ONLY = (
     "--no-optional-locks",
 )
 PUSH_SECONDS = 60
+_NO_GIT = "Git is not installed. Install it: apt-get install git, or see git-scm.com."
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def require_clean(folder: Path) -> None:
         RepositoryError: If there is no repository, no commit, or a changed file.
     """
     if find_repository(folder) is None:
+        if shutil.which("git") is None:
+            raise RepositoryError(_NO_GIT)
         raise RepositoryError(
             f"{folder}: this is no Git repository, and prod runs only what is committed. "
             "Make one (git init) and commit, or run python step.dev.py."
@@ -177,12 +181,18 @@ def tag_run(folder: Path, run_id: str, commit: str, message: str) -> TagResult:
         _git(folder, *someone, "tag", "--annotate", "-m", message, "--", run_id, commit)
     remote = default_remote(folder)
     if remote is None:
-        return TagResult(run_id, commit)
+        several = ", ".join((_try_git(folder, "remote") or "").split())
+        problem = f"Tag {run_id} is set here only: which of {several} to push to is not known. "
+        advice = f"Push it: git push REMOTE {run_id}"
+        return TagResult(run_id, commit, problem=problem + advice if several else "")
     try:
         _git(folder, "push", "--quiet", "--", remote, f"refs/tags/{run_id}", seconds=PUSH_SECONDS)
     except RepositoryError as error:
         return TagResult(
-            run_id, commit, problem=f"Tag {run_id} is set here but not on '{remote}': {error}"
+            run_id,
+            commit,
+            problem=f"Tag {run_id} is set here but not on '{remote}': {error} "
+            f"Push it later: git push {remote} {run_id}",
         )
     return TagResult(run_id, commit, remote=remote)
 
@@ -195,9 +205,11 @@ def _try_git(folder: Path, *arguments: str) -> str | None:
 
 
 def _git(folder: Path, *arguments: str, seconds: float = 30) -> str:
-    from git.cmd import Git
-    from git.exc import GitCommandError, GitCommandNotFound
-
+    try:
+        from git.cmd import Git
+        from git.exc import GitCommandError, GitCommandNotFound
+    except ImportError as error:  # GitPython cannot even be imported without Git
+        raise RepositoryError(_NO_GIT) from error
     try:
         out = Git(str(folder)).execute(
             ["git", *arguments],
@@ -206,9 +218,7 @@ def _git(folder: Path, *arguments: str, seconds: float = 30) -> str:
             strip_newline_in_stdout=True,
         )
     except GitCommandNotFound as error:
-        raise RepositoryError(
-            "Git is not installed. Install it: apt-get install git, or see git-scm.com."
-        ) from error
+        raise RepositoryError(_NO_GIT) from error
     except GitCommandError as error:
         said = (
             str(error.stderr or error.stdout or error)

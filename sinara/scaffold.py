@@ -61,9 +61,11 @@ def new_step(step: str, pipeline: str, folder: Path, *, git: bool = True) -> Pat
         _write_names(made / "params" / "step_params.json", step, pipeline)
         if git:
             first_commit(made, f"Step {step} of pipeline {pipeline}, from the template")
-        if target.exists():
-            target.rmdir()
-        made.rename(target)
+        if target.exists():  # and is empty: it stays, somebody may stand in it
+            for part in sorted(made.iterdir()):
+                part.rename(target / part.name)
+        else:
+            made.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target

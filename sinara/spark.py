@@ -199,8 +199,6 @@ def _defaults(debug: bool) -> dict[str, str]:
         "spark.local.dir": str(work),
         "spark.sql.warehouse.dir": str(work / "warehouse"),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
-        # The store publishes an entity when its run succeeded; Spark has no say in it.
-        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
         "spark.ui.showConsoleProgress": "false",
     }
 

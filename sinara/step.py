@@ -19,7 +19,9 @@ configured wrongly, 130 interrupted, 254 stopped in design mode.
 
 from __future__ import annotations
 
+import atexit
 import fnmatch
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -27,11 +29,12 @@ from pathlib import Path
 from typing import ClassVar, NoReturn
 
 from sinara import repository
-from sinara.console import Console, tell_end
+from sinara.console import Console, say, tell_end
 from sinara.errors import InterruptedRunError, RunError, SinaraError
 from sinara.record import Failure, RunRecord, SubstepRecord
 from sinara.runner import PreparedSubstep, RunRequest, StepRun
 from sinara.settings import load_settings
+from sinara.streams import hold_streams, let_go_of_streams
 from sinara.substep import StopExecution
 
 __all__ = ["Step", "StepNotebook", "StepReport", "StepSafeguard", "StopExecution"]
@@ -97,6 +100,7 @@ class Step:
         pipeline_params_file_globs: str | Sequence[str] | None = None,
         env_name: str | None = None,
     ) -> None:
+        hold_streams()
         Step.current = self
         self.notebooks: tuple[StepNotebook, ...] = ()
         self._run: StepRun | None = None
@@ -104,6 +108,7 @@ class Step:
         self._told = False
         self._tag_failed = False
         self._outside: Failure | None = None
+        atexit.register(self._at_exit, os.getpid())
         request = RunRequest(
             _step_folder(), step_params_file_globs, pipeline_params_file_globs, env_name
         )
@@ -114,6 +119,8 @@ class Step:
                 self.notebooks = tuple(
                     StepNotebook(self._run, s) for s in self._run.prepared.substeps
                 )
+        except KeyboardInterrupt:
+            self._error = InterruptedRunError("Stopped by Ctrl-C.")
         except Exception as error:  # kept, told and turned into an exit code by handle_exit
             self._error = error
 
@@ -121,6 +128,8 @@ class Step:
     def exit_code(self) -> int:
         """The exit code of the script, as things stand."""
         if self._error is not None and self._run is None:
+            if isinstance(self._error, InterruptedRunError):
+                return self._error.exit_code
             return 2 if isinstance(self._error, SinaraError) else 1
         record = self.finish()
         if record is None:
@@ -137,12 +146,12 @@ class Step:
         if isinstance(e, InterruptedRunError):
             self._outside = Failure(kind="interrupted", message=str(e))
             return
-        if isinstance(e, StopExecution | RunError):
+        if isinstance(e, StopExecution | RunError) or (self._run and self._run.stopped):
             return
         if isinstance(e, SinaraError):
             self._outside = Failure(kind="error", message=str(e))
             return
-        traceback.print_exception(e)
+        _say_traceback(e)
         self._outside = Failure(kind="error", message=f"{type(e).__name__}: {e}")
 
     def finish(self) -> RunRecord | None:
@@ -152,7 +161,7 @@ class Step:
         current = sys.exc_info()[1]
         if isinstance(current, KeyboardInterrupt):
             return self._run.end(Failure(kind="interrupted", message="Stopped by Ctrl-C."))
-        return self._run.end(self._outside)
+        return self._run.end(self._outside or _in_flight(current))
 
     def tag(self) -> None:
         """End the run and, if it was published, tag its commit; a failed run is never tagged."""
@@ -162,7 +171,7 @@ class Step:
         try:
             self._run.tag()
         except SinaraError as error:
-            sys.stderr.write(f"sinara: {error}\n")
+            say(f"sinara: {error}")
             self._tag_failed = True
 
     def handle_exit(self) -> None:
@@ -170,7 +179,18 @@ class Step:
         code = self.exit_code
         self._tell()
         if not _in_ipython():
+            let_go_of_streams()
             sys.exit(code)
+
+    def _at_exit(self, process: int) -> None:
+        """End a run that the script has forgotten: nothing of it is published."""
+        if self._run is not None and not self._run.ended and process == os.getpid():
+            self._outside = self._outside or Failure(
+                kind="error",
+                message="The script ended without sr.save() or step.handle_exit().",
+            )
+            self.finish()
+            self._tell()
 
     def _tell(self) -> None:
         if self._told:
@@ -178,9 +198,9 @@ class Step:
         self._told = True
         if isinstance(self._error, SinaraError):
             for line in self._error.lines:
-                sys.stderr.write(f"sinara: {line}\n")
+                say(f"sinara: {line}")
         elif self._error is not None:
-            traceback.print_exception(self._error)
+            _say_traceback(self._error)
         elif self._run is not None:
             tell_end(self._run.record, self._run.evidence_folder)
 
@@ -264,11 +284,25 @@ def _told(record: SubstepRecord) -> str:
     return f"{record.name}: {record.failure.message if record.failure else record.status}"
 
 
+def _in_flight(error: BaseException | None) -> Failure | None:
+    """Return why a script that is on its way out must not publish; None if it may."""
+    if error is None or isinstance(error, StopExecution | RunError):
+        return None
+    if isinstance(error, SystemExit):
+        if error.code in (None, 0):
+            return None
+        return Failure(kind="error", message=f"The script ended with exit code {error.code}.")
+    return Failure(kind="error", message=f"{type(error).__name__}: {error}")
+
+
 def _step_folder() -> Path:
-    """Return the folder of the step: where the script was started, or else where it lies."""
+    """Return the folder of the step: where the script lies, or else where it was started.
+
+    ``python ../other/step.dev.py`` means the other step, even in the folder of a step.
+    """
     here = Path.cwd()
-    script = Path(sys.argv[0]).resolve().parent if sys.argv and sys.argv[0] else here
-    return here if (here / "params").is_dir() or not (script / "params").is_dir() else script
+    script = Path(sys.argv[0]).absolute().parent if sys.argv and sys.argv[0] else here
+    return script if (script / "params").is_dir() else here
 
 
 def _as_list(globs: str | Sequence[str]) -> list[str]:
@@ -276,8 +310,13 @@ def _as_list(globs: str | Sequence[str]) -> list[str]:
 
 
 def _refuse(line: str) -> NoReturn:
-    sys.stderr.write(f"sinara: {line}\n")
+    say(f"sinara: {line}")
+    let_go_of_streams()
     raise SystemExit(2)
+
+
+def _say_traceback(error: BaseException) -> None:
+    say("".join(traceback.format_exception(error)).rstrip())
 
 
 def _in_ipython() -> bool:

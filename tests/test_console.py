@@ -122,3 +122,17 @@ def test_a_run_that_failed_outside_its_cells_says_why(screen, tmp_path):
     tell_end(ended(message="nothing to read"), tmp_path, screen)
 
     assert "x s: nothing to read" in screen.getvalue()
+
+
+def test_a_module_has_no_cells_to_name(screen, tmp_path):
+    failure = Failure("cell", "ZeroDivisionError: division by zero", cell=1, line=2)
+
+    tell_end(ended(substeps=(SubstepRecord("m.py", "failed", failure=failure),)), tmp_path, screen)
+
+    assert screen.getvalue().startswith("x s / m.py failed, line 2, after")
+
+
+def test_with_no_error_stream_nothing_is_printed_and_nothing_breaks(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+
+    Console()(RunEvent("run_start", text="run-1"))

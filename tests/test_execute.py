@@ -152,7 +152,7 @@ def test_a_module_has_limits_and_no_secrets(module):
         module.runner.events
     )
     assert "output cut after 10 kB" in texts(done)
-    assert done.failure.evalue == "***"
+    assert done.failure.evalue == "****"
 
 
 def test_a_progress_bar_of_a_module_keeps_its_last_state(module):

@@ -92,7 +92,7 @@ def test_two_parameters_cells_are_a_problem():
 
     (problem,) = read_parameters(cells).problems
 
-    assert "cells 2 and 5" in problem
+    assert "cells 3 and 6" in problem
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_cell_that_is_no_python_is_a_problem_and_no_exception(source):
     schema = read(source)
 
     assert len(schema.problems) == 1
-    assert schema.problems[0].startswith("cell 0")
+    assert schema.problems[0].startswith("cell 1")
 
 
 @pytest.mark.parametrize("length", [100, 900, 990, 5000])

@@ -13,6 +13,7 @@ import pytest
 from sinara.errors import ParamsError
 from sinara.params import (
     CheckedParams,
+    ParametersSchema,
     SubstepParams,
     cell_source,
     check_parameters,
@@ -439,3 +440,11 @@ def test_the_given_values_are_never_changed():
     checked.values["d"]["a"].append(2)
 
     assert given == {"lr": 1, "d": {"a": [1]}}
+
+
+def test_a_module_asks_for_its_values_itself_and_is_not_told_to_tag_a_cell():
+    given = SubstepParams("m.py", {"rate": 1}, "params/step_params.json")
+
+    checked = check_substep(ParametersSchema(), given, strict=True)
+
+    assert (checked.values, checked.warnings) == ({"rate": 1}, ())

@@ -518,3 +518,33 @@ def test_a_later_value_forgets_what_was_typed_for_an_earlier_one(two):
     params = set_all(two, "train.n=010", "train.n=[1]")
 
     assert params.substeps[0].texts == {("n",): "[1]"}
+
+
+def test_a_path_is_taken_as_well_as_its_text(folder):
+    assert load(folder, Path(STEP_FILE)).pipeline_name == "house"
+    assert load(folder, [folder / STEP_FILE]).pipeline_name == "house"
+
+
+@pytest.mark.parametrize("globs", [None, 3, "", [], [None], {}])
+def test_what_is_no_pattern_at_all_is_one_line(folder, globs):
+    (line,) = lines(folder, globs)
+
+    assert line.endswith("give a file, a pattern or a list of them, as text.")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("nowhere")])
+def test_a_folder_or_a_broken_link_in_place_of_the_file_is_told(folder, make):
+    (folder / STEP_FILE).unlink()
+    make(folder / STEP_FILE)
+
+    (line,) = lines(folder)
+
+    assert "is no file that can be read" in line
+
+
+def test_a_missing_name_is_never_called_misspelt_as_one_that_is_right(folder):
+    write(folder, STEP_FILE, document(pipeline_params={"env_name": "test"}))
+    write(folder, "null.json", {**document(), "substeps_params": None})
+
+    assert lines(folder)[0].endswith("'pipeline_name' is missing. Add it.")
+    assert lines(folder, "null.json")[0].endswith("the list of notebooks to run.")

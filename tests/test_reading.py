@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 from sinara import interface as constants
 from sinara.errors import NotebookError
 from sinara.interface import CustomRef, InputRef, Interface, make_interface
-from sinara.reading import CellSource, NotPythonError, parse_cell, read_cells, read_interface
+from sinara.reading import (
+    CellSource,
+    NotPythonError,
+    check_shape,
+    parse_cell,
+    read_cells,
+    read_interface,
+)
 
 PIPELINE = {"env_name": "user", "pipeline_name": "digits", "zone_name": "zone", "X": "something"}
 STEP = {"step_name": "train", "Y": "something_else", "sets": ["train", "test"]}
@@ -765,11 +772,11 @@ def test_cells_are_read_with_their_tags_and_kinds(tmp_path):
         ("a.ipynb", b"{", "is no notebook: Expecting property name"),
         ("a.ipynb", b"[]", "is no notebook: it is not a JSON object."),
         ("a.ipynb", b"{}", "is no notebook: it has no list of cells."),
-        ("a.ipynb", b'{"cells": [7]}', "is no notebook: its cell 0 has no type or no source."),
+        ("a.ipynb", b'{"cells": [7]}', "is no notebook: its cell 1 has no type or no source."),
         (
             "a.ipynb",
             b'{"cells": [{"cell_type": "code", "source": [1]}]}',
-            "its cell 0 has no type or no source.",
+            "its cell 1 has no type or no source.",
         ),
         ("a.ipynb", b'{"nbformat": 3, "worksheets": []}', "is a notebook of an old format."),
         ("a.ipynb", b"[" * 100_000, "its JSON cannot be read."),
@@ -793,3 +800,38 @@ def test_a_file_that_is_no_notebook_is_one_line(tmp_path, name, content, said):
 def test_a_file_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(NotebookError, match="cannot be read: No such file or directory"):
         read_cells(tmp_path / "a.ipynb")
+
+
+CODE = {"cell_type": "code", "source": "1", "metadata": {}, "outputs": []}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"nbformat": 99}, "its format is 99"),
+        ({"nbformat": "4"}, "its format is '4'"),
+        ({"metadata": []}, "its metadata is no dictionary"),
+        ({"metadata": {"kernelspec": 3}}, "its kernelspec is no dictionary"),
+        ({"metadata": {"language_info": {"name": "R"}}}, "a notebook in r"),
+        ({"cells": [CODE, {**CODE, "cell_type": "heading"}]}, "cell 2: its type is none of"),
+        ({"cells": [{"cell_type": "code"}]}, "cell 1: it has no source"),
+        ({"cells": [{**CODE, "outputs": "x"}]}, "cell 1: its outputs are no list"),
+        ({"cells": [{**CODE, "metadata": None}]}, "cell 1: its metadata is no dictionary"),
+        ({"cells": [{**CODE, "metadata": {"tags": "a"}}]}, "cell 1: its tags are no list"),
+        ({"cells": [{**CODE, "metadata": {"tags": ["a", "a"]}}]}, "the same tag twice"),
+        ({"cells": [{**CODE, "source": ["x = '", "\ud800'"]}]}, "cell 1: its source holds half"),
+    ],
+)
+def test_what_is_plainly_no_notebook_is_one_line_before_a_kernel_starts(changes, said):
+    document = {"nbformat": 4, "metadata": {}, "cells": [CODE], **changes}
+
+    with pytest.raises(NotebookError) as raised:
+        check_shape(document, "a.ipynb")
+
+    (line,) = raised.value.lines
+    assert line.startswith("a.ipynb: ")
+    assert said in line
+
+
+def test_a_notebook_with_the_least_that_it_needs_has_the_right_shape():
+    check_shape({"nbformat": 4, "cells": [{"cell_type": "raw", "source": ""}]}, "a.ipynb")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -191,3 +193,33 @@ def test_reading_a_hostile_repository_runs_nothing_of_it(repository, tmp_path):
     assert not canary.exists()
     git(repository, "status")
     assert canary.exists(), "the trap works"
+
+
+def test_without_git_a_step_has_no_code_and_prod_says_why(tmp_path):
+    script = (
+        "import pathlib, sinara.repository as r\n"
+        "print(r.read_code(pathlib.Path('.')).commit)\n"
+        "try: r.require_clean(pathlib.Path('.'))\n"
+        "except r.RepositoryError as error: print(error)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.startswith("None\nGit is not installed.")
+
+
+def test_of_several_remotes_that_no_branch_follows_none_is_guessed(repository):
+    for name in ("a", "b"):
+        git(repository, "remote", "add", name, f"/nowhere/{name}")
+
+    done = tag_run(repository, RUN_ID, git(repository, "rev-parse", "HEAD"), "url")
+
+    assert done.remote is None
+    assert "which of a, b to push to is not known" in done.problem

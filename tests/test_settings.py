@@ -400,3 +400,11 @@ def test_the_originals_settings_class_answers_for_the_current_folder(step, monke
 )
 def test_a_step_is_named_by_what_follows_the_first_dash_of_its_folder(folder, name):
     assert default_step_name(Path("/work") / folder) == name
+
+
+@pytest.mark.parametrize(
+    ("root", "said"), [("/", "is the top of the disk"), ("s3://", "names no bucket or folder")]
+)
+def test_a_root_that_is_no_place_of_its_own_is_refused(step, root, said):
+    with pytest.raises(SettingsError, match=said):
+        load_settings(step, {"SINARA_ENV_USER": root})

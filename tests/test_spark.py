@@ -144,7 +144,6 @@ def test_the_session_is_set_up_for_entities(spark: Any, job: Path):
     assert spark.sparkContext.pythonExec == sys.executable
     assert conf.get("spark.sql.shuffle.partitions") == "2"
     assert conf.get("spark.sql.execution.arrow.pyspark.enabled") == "true"
-    assert conf.get("spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs") == "false"
     assert conf.get("spark.local.dir") == str(job / "scratch" / "spark")
     assert "PYSPARK_PYTHON" not in os.environ
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +12,7 @@ import click
 
 from sinara import __version__
 from sinara.errors import SinaraError, suggest
+from sinara.streams import hold_streams, let_go_of_streams
 
 _GROUPS = {
     "step": ("sinara.cli.step", "Make, check and run a step."),
@@ -72,6 +73,13 @@ def root() -> None:
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run one command and return its exit code."""
+    hold_streams()
+    code = _run(arguments)
+    let_go_of_streams()
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     given: Any = None if arguments is None else list(arguments)
     try:
         code = root.main(args=given, prog_name="sinara", standalone_mode=False)
@@ -90,7 +98,13 @@ def run(arguments: Sequence[str] | None) -> int:
         for line in error.lines:
             click.echo(f"sinara: {line}", err=True)
         return error.exit_code
-    except BrokenPipeError:  # the reader has seen enough, as in: sinara run list | head -1
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit:
+        if not type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
+            raise
+        return 0  # click met a closed pipe: the reader has seen enough, as in: run list | head -1
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        click.echo("sinara: the answer cannot be written: the disk is full.", err=True)
+        return 2
     return code if isinstance(code, int) else 0

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sinara import names
-from sinara.cli.output import number, print_fields, print_json, print_table, size
+from sinara.cli.output import counted, number, print_fields, print_json, print_table, size
 from sinara.cli.scope import Scope, find_scope, scope_options
 from sinara.errors import EntityNotFoundError, UsageError, suggest
 
@@ -38,8 +38,9 @@ class Found:
 @_json
 def list_entities(all_runs: bool, reports: bool, as_json: bool, **chosen: str | None) -> None:
     """List published entities with rows and size."""
+    scope = find_scope(**chosen)
     rows = []
-    for found in _published(find_scope(**chosen), all_runs=all_runs):
+    for found in _published(scope, all_runs=all_runs):
         if reports or not found.name.startswith("reports."):
             entry = found.commit.entities[found.name]
             rows.append(
@@ -55,6 +56,8 @@ def list_entities(all_runs: bool, reports: bool, as_json: bool, **chosen: str | 
     if as_json:
         print_json("entities", rows)
         return
+    if not rows:
+        click.echo(f"Nothing is published in {scope.told}.", err=True)
     print_table(
         ("entity", "rows", "size", "run"),
         [
@@ -149,7 +152,7 @@ def verify(entity: str | None, run_id: str | None, as_json: bool, **chosen: str 
     for problem in [] if as_json else unique:
         click.echo(f"{problem['path']}: {problem['what']}")
     if not unique:
-        click.echo(f"{len(targets)} entities verified, nothing differs.", err=True)
+        click.echo(f"{counted(len(targets), 'entity')} verified, nothing differs.", err=True)
     return 3 if unique else 0
 
 

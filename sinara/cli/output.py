@@ -56,6 +56,13 @@ def number(count: int | None) -> str:
     return "-" if count is None else f"{count:,}"
 
 
+def counted(count: int, what: str) -> str:
+    """Return ``1 step``, ``2 steps``, ``1 entity``, ``2 entities``."""
+    if count != 1:
+        what = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what}"
+
+
 def _one_line(cell: object) -> str:
     text = "-" if cell is None else str(cell)
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

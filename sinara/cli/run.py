@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from sinara.cli.output import number, print_fields, print_json, print_table, size
-from sinara.cli.scope import find_run, find_scope, scope_options, tolerant
+from sinara.cli import runs
+from sinara.cli.output import counted, number, print_fields, print_json, print_table, size
+from sinara.cli.scope import find_run, find_scope, scope_options
 from sinara.record import RunRecord
 
 
@@ -37,20 +38,18 @@ _run_id = click.argument("run_id", default="last", metavar="[RUN]")
 )
 @_json
 def list_runs(most: int, status: str | None, as_json: bool, **chosen: str | None) -> None:
-    """List runs, newest first: every run, failed ones too."""
+    """List runs, newest first: every run, failed ones and snapshots by hand too."""
     from sinara.record import to_json
 
     scope = find_scope(**chosen)
-    records = []
-    for step in scope.steps():
-        for run_id in step.run_ids():
-            record = tolerant(step.read_record, run_id)
-            if record is not None and status in (None, record.status):
-                records.append(record)
-    records.sort(key=lambda record: record.run_id, reverse=True)
+    every = (record for step in scope.steps() for record in runs.records(step))
+    chosen_ones = [record for record in every if status in (None, record.status)]
+    records = sorted(chosen_ones, key=lambda record: record.run_id, reverse=True)
     if as_json:
         print_json("runs", [json.loads(to_json(record)) for record in records[:most]])
         return
+    if not records:
+        click.echo(f"No run in {scope.told}.", err=True)
     print_table(
         ("run", "step", "status", "seconds", "started", "message"),
         [
@@ -69,16 +68,16 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
     from sinara.record import to_json
 
     step, whole = find_run(find_scope(**chosen), run_id)
-    record = step.read_record(whole)
+    record = runs.read_run(step, whole)
     if as_json:
         print_json("run", {**json.loads(to_json(record)), "notes": list(step.notes(whole))})
         return
-    folder = step.record_folder(whole)
+    folder = None if record.interactive else step.record_folder(whole)
     print_fields(
         {
             "run": record.run_id,
             "step": step.step.dotted,
-            "status": record.status,
+            "status": _state(record),
             "message": record.message,
             "started": record.started,
             "seconds": f"{record.seconds:.1f}",
@@ -125,7 +124,8 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
 @_json
 def log(run_id: str, only_traceback: bool, as_json: bool, **chosen: str | None) -> None:
     """Print what a run said while it went, with cell and time."""
-    step, whole = find_run(find_scope(**chosen), run_id)
+    step, whole = find_run(find_scope(**chosen), run_id, by_hand=False)
+    runs.refuse_snapshot(step, whole)
     if only_traceback:
         for substep in step.read_record(whole).substeps:
             if substep.failure is not None:
@@ -160,9 +160,8 @@ def verify(run_id: str | None, as_json: bool, **chosen: str | None) -> int:
     for problem in [] if as_json else problems:
         click.echo(f"{problem['step']}: {problem['path']}: {problem['what']}")
     if not problems:
-        click.echo(
-            f"{checked} {'run' if run_id else 'step(s)'} verified, nothing differs.", err=True
-        )
+        what = "run" if run_id else "step"
+        click.echo(f"{counted(checked, what)} verified, nothing differs.", err=True)
     return 3 if problems else 0
 
 
@@ -171,12 +170,13 @@ def verify(run_id: str | None, as_json: bool, **chosen: str | None) -> int:
 @_json
 def recover(as_json: bool, **chosen: str | None) -> None:
     """Put in order what a crash left: every run does this by itself when it starts."""
+    from sinara.runner.pages import write_lost_pages
+
     scope = find_scope(**chosen)
     told = []
     for step in scope.steps():
-        done = step.recover()
-        for run_id in done.lost:
-            _lost_page(step, run_id)
+        done = step.recover(full=True)
+        write_lost_pages(step, done.lost)
         told.append(
             {
                 "step": step.step.step,
@@ -191,14 +191,6 @@ def recover(as_json: bool, **chosen: str | None) -> None:
     print_table(
         ("step", "lost", "collected", "rolled forward"),
         [(t["step"], len(t["lost"]), len(t["collected"]), len(t["rolled_forward"])) for t in told],
-    )
-
-
-def _lost_page(step: Any, run_id: str) -> None:
-    from sinara.report import run_page
-
-    step.put_file(
-        run_id, "index.html", run_page(step.read_record(run_id)).encode("utf-8", "replace")
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +11,6 @@ import click
 
 from sinara.errors import RunNotFoundError, SinaraError, UsageError
 from sinara.names import StepName
-from sinara.record import RunRecord
 from sinara.settings import Settings, load_settings
 from sinara.store import StepStore, Store, open_store
 
@@ -27,6 +26,19 @@ class Scope:
     pipeline: str | None = None
     zone: str | None = None
     step: str | None = None
+    other_envs: tuple[str, ...] = ()  # where a run may be looked for that is not in ``env``
+
+    @property
+    def told(self) -> str:
+        """What is looked at, for a message."""
+        names = {"step": self.step, "pipeline": self.pipeline, "zone": self.zone}
+        parts = [f"{kind} {name}" for kind, name in names.items() if name]
+        return ", ".join([*parts[:1], f"env '{self.env}' ({self.settings.env(self.env).root})"])
+
+    def elsewhere(self) -> Iterator[Scope]:
+        """Yield the same steps in the other envs."""
+        for env in self.other_envs:
+            yield replace(self, env=env, other_envs=())
 
     def store(self) -> Store:
         """Return the store of the env."""
@@ -65,36 +77,46 @@ def scope_options(command: Command) -> Command:
 def find_scope(env: str | None, pipeline: str | None, zone: str | None, step: str | None) -> Scope:
     """Return the scope of a command: its options, else the step of this folder, else everything."""
     folder = Path.cwd()
-    settings = load_settings(folder)
-    if (folder / "params").is_dir() and not any((pipeline, zone, step)):
+    in_step = (folder / "params").is_dir()
+    # With no settings the data lies beside the steps: in this folder, if it holds the steps.
+    holds_steps = not in_step and (folder / "sinara_data").is_dir()
+    settings = load_settings(folder / "step" if holds_steps else folder)
+    if in_step and not any((pipeline, zone, step)):
         from sinara.runner import RunRequest, step_params
 
         params = step_params(RunRequest(folder, env_name=env), settings)
-        return Scope(
-            settings, params.env_name, params.pipeline_name, params.zone_name, params.step_name
+        env_name, pipeline, zone, step = (
+            params.env_name,
+            params.pipeline_name,
+            params.zone_name,
+            params.step_name,
         )
-    return Scope(settings, env or "user", pipeline, zone, step)
+    else:
+        env_name = env or "user"
+    others = () if env else tuple(name for name in settings.envs if name != env_name)
+    return Scope(settings, env_name, pipeline, zone, step, others)
 
 
-def find_run(scope: Scope, run_id: str) -> tuple[StepStore, str]:
+def find_run(scope: Scope, run_id: str, *, by_hand: bool = True) -> tuple[StepStore, str]:
     """Return the step and the whole id of a run.
 
     Args:
-        scope: Where to look.
+        scope: Where to look. A run that was asked for by its id is looked for in every env.
         run_id: An id, the beginning of one, or ``last``.
+        by_hand: Whether ``last`` may be a snapshot that was published by hand.
 
     Raises:
         RunNotFoundError: If there is none.
         UsageError: If the beginning fits more than one.
     """
-    found: list[tuple[str, StepStore]] = []
-    for step in scope.steps():
-        ids = list(step.run_ids())
-        chosen = ids[:1] if run_id == "last" else [i for i in ids if i.startswith(run_id)]
-        found.extend((i, step) for i in chosen)
+    found = _fitting(scope, run_id, by_hand)
+    others = {} if found else {s.env: _elsewhere(s, run_id, by_hand) for s in scope.elsewhere()}
+    if run_id != "last":
+        found = found or [pair for pairs in others.values() for pair in pairs]
     if not found:
-        where = scope.step or scope.pipeline or f"env '{scope.env}'"
-        raise RunNotFoundError(f"No run '{run_id}' in {where}. See what there is: sinara run list")
+        envs = [env for env, pairs in others.items() if pairs]
+        hint = f"Add --env {envs[0]}." if envs else "See what there is: sinara run list"
+        raise RunNotFoundError(f"No run '{run_id}' in {scope.told}. {hint}")
     exact = [pair for pair in found if pair[0] == run_id]
     if run_id == "last":
         exact = [max(found, key=lambda pair: pair[0])]
@@ -107,11 +129,19 @@ def find_run(scope: Scope, run_id: str) -> tuple[StepStore, str]:
     return step, whole
 
 
-def tolerant(read: Callable[[str], RunRecord], run_id: str) -> RunRecord | None:
-    """Return a run's record, or ``None`` where one broken record must not hide the others."""
+def _fitting(scope: Scope, run_id: str, by_hand: bool) -> list[tuple[str, StepStore]]:
+    from sinara.cli.runs import run_ids
+
+    found: list[tuple[str, StepStore]] = []
+    for step in scope.steps():
+        ids = run_ids(step) if by_hand or run_id != "last" else list(step.run_ids())
+        chosen = ids[:1] if run_id == "last" else [i for i in ids if i.startswith(run_id)]
+        found.extend((i, step) for i in chosen)
+    return found
+
+
+def _elsewhere(scope: Scope, run_id: str, by_hand: bool) -> list[tuple[str, StepStore]]:
     try:
-        return read(run_id)
-    except SinaraError as error:
-        for line in error.lines:
-            click.echo(f"sinara: {line}", err=True)
-        return None
+        return _fitting(scope, run_id, by_hand)
+    except SinaraError:  # nobody asked for that env: that it cannot be read is no answer
+        return []

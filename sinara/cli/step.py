@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -141,9 +142,10 @@ def run(
     if tag:
         going.tag()
         record = going.record
-    if as_json:
-        print_json("run", json.loads(to_json(record)))
-    else:
-        click.echo(record.run_id)
     tell_end(record, going.evidence_folder)
+    with contextlib.suppress(BrokenPipeError):  # nobody reads the answer; the exit code stays true
+        if as_json:
+            print_json("run", json.loads(to_json(record)))
+        else:
+            click.echo(record.run_id)
     return record.exit_code or 0

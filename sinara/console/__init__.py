@@ -3,7 +3,8 @@
 Everything goes to the error stream, so that results on the output stream stay clean.
 """
 
+from sinara.console.lines import say
 from sinara.console.live import Console
 from sinara.console.told import tell_end
 
-__all__ = ["Console", "tell_end"]
+__all__ = ["Console", "say", "tell_end"]

@@ -14,7 +14,9 @@ def say(line: str, stream: TextIO | None = None) -> None:
         stream: Where to; the process's error stream by default. What its encoding cannot
             show is escaped. If it is closed nothing is printed: the run's log has it all.
     """
-    out = stream or sys.stderr
+    out = sys.stderr if stream is None else stream
+    if out is None:  # the process was started without one: 2>&-
+        return
     try:
         try:
             out.write(line + "\n")

@@ -38,7 +38,8 @@ def end_lines(record: RunRecord, evidence: Path) -> Iterator[str]:
 def _failure(
     record: RunRecord, substep: SubstepRecord, failure: Failure, evidence: Path
 ) -> Iterator[str]:
-    cell = "" if failure.cell is None else f" in cell {failure.cell + 1}"
+    in_cell = failure.cell is not None and not substep.name.endswith(".py")
+    cell = f" in cell {(failure.cell or 0) + 1}" if in_cell else ""
     line = "" if failure.line is None else f", line {failure.line}"
     where = f"{record.step_name} / {substep.name} {substep.status}{cell}{line}"
     yield f"x {where}, after {substep.seconds:.1f} s"

@@ -78,7 +78,7 @@ def read_parameters(cells: Sequence[Cell]) -> ParametersSchema:
         return ParametersSchema()
     cell = cells[found[0]]
     if len(found) > 1:
-        numbers = " and ".join(str(cells[place].index) for place in found)
+        numbers = " and ".join(str(cells[place].index + 1) for place in found)
         problem = f"cells {numbers} are all tagged as parameters. Keep the tag on one of them."
         return ParametersSchema(cell=cell.index, problems=(problem,))
     names = Names()
@@ -88,13 +88,13 @@ def read_parameters(cells: Sequence[Cell]) -> ParametersSchema:
         body = parse(cell.source).body
     except NotPythonError as error:
         line = f", line {error.line}" if error.line else ""
-        problem = f"cell {cell.index}{line}: the parameters cell is no Python: {error}."
+        problem = f"cell {cell.index + 1}{line}: the parameters cell is no Python: {error}."
         return ParametersSchema(cell=cell.index, problems=(problem,))
     names.add(body)
     try:
         return _Reader(cell.index, names).read(body)
     except RecursionError:
-        problem = f"cell {cell.index}: an expression is nested too deep. Write it shorter."
+        problem = f"cell {cell.index + 1}: an expression is nested too deep. Write it shorter."
         return ParametersSchema(cell=cell.index, problems=(problem,))
 
 
@@ -155,13 +155,13 @@ class _Reader:
         self.annotated = True
         notes: list[str] = []
         kind = read_type(node.annotation, self.names, notes)
-        self.notes += [f"cell {self.cell}, line {node.lineno}: '{name}': {n}." for n in notes]
+        self.notes += [f"cell {self.cell + 1}, line {node.lineno}: '{name}': {n}." for n in notes]
         required = node.value is None and name not in self.plain
         default = self.default(node.value)
         if isinstance(kind, SecretType) and isinstance(default, str) and default:
             self.problems.append(
-                f"cell {self.cell}, line {node.lineno}: '{name}' is a Secret with its text in the "
-                "notebook. Write Secret.from_env('NAME') or Secret.from_file('path') there."
+                f"cell {self.cell + 1}, line {node.lineno}: '{name}' is a Secret with its text in "
+                "the notebook. Write Secret.from_env('NAME') or Secret.from_file('path') there."
             )
             default = UNKNOWN
         self.plain[name] = Parameter(name, kind, required, default, node.lineno)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sinara.errors import ParamsError
@@ -53,6 +53,8 @@ def check_substep(
     Raises:
         ParamsError: One line per finding; each begins with the substep's name.
     """
+    if substep.name.endswith(".py") and schema.form == "none":
+        schema = replace(schema, open=True)  # a module has no cells, and asks for its values itself
     return check_parameters(
         schema,
         substep.params,
@@ -162,7 +164,11 @@ class _Check:
     def check_names(self) -> None:
         known = {parameter.name: parameter for parameter in self.schema.parameters}
         unknown = [name for name in self.values if name not in known]
-        if unknown and self.schema.form == "none" and not self.schema.problems:
+        if (
+            unknown
+            and self.schema.form == "none"
+            and not (self.schema.problems or self.schema.open)
+        ):
             self.note_no_cell(unknown)
             return
         for name in self.values:
@@ -182,7 +188,7 @@ class _Check:
         have = (
             "no cell is tagged 'parameters': the values go in at the top"
             if self.schema.cell is None
-            else f"cell {self.schema.cell} is tagged as parameters and sets none"
+            else f"cell {self.schema.cell + 1} is tagged as parameters and sets none"
         )
         line = f"{have}, and nothing is checked. Set substep_params = {{…}} in such a cell."
         self.note(line, firm=any(name in self.added for name in unknown))

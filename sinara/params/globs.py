@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,19 +36,31 @@ def find_one(globs: str | Sequence[str], folder: Path, argument: str) -> Path:
             f"{argument}: {asked} matches {len(found)} files: {_list(found, folder)}. "
             "Name one of them."
         )
-    there = sorted(path for path in (folder / "params").glob("*") if path.suffix in _SUFFIXES)
+    odd = next((p for p in patterns if os.path.lexists(folder / p)), None)
+    if odd is not None:
+        raise ParamsError(
+            f"{argument}: '{plain(odd)}' in {folder} is there, and is no file that can be read "
+            "(a folder, or a broken link?). Put a file there."
+        )
+    there = sorted(
+        path
+        for path in (folder / "params").glob("*")
+        if path.suffix in _SUFFIXES and path.is_file()
+    )
     near = nearest(patterns[0], [shown_path(path, folder) for path in there])
     have = f"There is {_list(there, folder)}." if there else "There is no file in params/."
     raise ParamsError(f"{argument}: no file matches {asked} in {folder}. {have} {near}".rstrip())
 
 
-def _patterns(globs: str | Sequence[str], argument: str) -> list[str]:
-    patterns = [globs] if isinstance(globs, str) else list(globs)
-    if not patterns or not all(isinstance(pattern, str) and pattern for pattern in patterns):
+def _patterns(globs: object, argument: str) -> list[str]:
+    given = list(globs) if isinstance(globs, list | tuple) else [globs]
+    patterns = [os.fspath(each) if isinstance(each, Path) else each for each in given]
+    texts = [pattern for pattern in patterns if isinstance(pattern, str) and pattern]
+    if not texts or len(texts) != len(patterns):
         raise ParamsError(f"{argument}: give a file, a pattern or a list of them, as text.")
-    if any("\0" in pattern for pattern in patterns):
+    if any("\0" in pattern for pattern in texts):
         raise ParamsError(f"{argument}: a pattern holds a NUL character. Remove it.")
-    return patterns
+    return texts
 
 
 def _matches(pattern: str, folder: Path) -> list[Path]:

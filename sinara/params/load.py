@@ -159,7 +159,7 @@ def _finish(
 ) -> StepParams:
     read = _Names(reading.shown)
     if "pipeline_name" not in pipeline:
-        near = misspelt("pipeline_name", list(pipeline))
+        near = misspelt("pipeline_name", pipeline.keys() - {"env_name", "zone_name", "kernel_name"})
         read.lines.append(
             f"{reading.shown}: pipeline_params: 'pipeline_name' is missing. {near or 'Add it.'}"
         )

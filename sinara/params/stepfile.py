@@ -70,7 +70,8 @@ class StepFile:
         if isinstance(listed, str):
             return self._checked([self._by_name(listed, SUBSTEPS, oldest=True)])
         if listed is None:
-            near = misspelt(SUBSTEPS, [key for key in self.document if key not in (PIPELINE, STEP)])
+            others = [key for key in self.document if key not in (PIPELINE, STEP, SUBSTEPS)]
+            near = misspelt(SUBSTEPS, others)
             line = f"{self.shown}: '{SUBSTEPS}' is missing: the list of notebooks to run."
             self.lines.append(f"{line} {near}".rstrip())
             return []

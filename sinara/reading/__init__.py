@@ -16,6 +16,7 @@ from typing import Any
 from sinara.interface import Interface
 from sinara.reading.cells import CellSource, cells_of, read_cells, read_notebook_json
 from sinara.reading.given import Given
+from sinara.reading.shape import check_shape
 from sinara.reading.source import NotPythonError, parse_cell
 from sinara.reading.statements import Follower
 from sinara.reading.values import Stop, UnreadableError
@@ -28,6 +29,7 @@ __all__ = [
     "NotPythonError",
     "ReadingProblem",
     "cells_of",
+    "check_shape",
     "parse_cell",
     "read_cells",
     "read_interface",

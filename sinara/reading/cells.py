@@ -103,4 +103,4 @@ def _cell(index: int, cell: Any, path: Path) -> CellSource:
             tags = metadata.get("tags") if isinstance(metadata, dict) else None
             named = tuple(t for t in tags if isinstance(t, str)) if isinstance(tags, list) else ()
             return CellSource(index, kind, source.replace("\r\n", "\n"), named)
-    raise NotebookError(f"{path}: is no notebook: its cell {index} has no type or no source.")
+    raise NotebookError(f"{path}: is no notebook: its cell {index + 1} has no type or no source.")

@@ -135,7 +135,7 @@ class Effects:
     def _forget_name(self, name: str, node: ast.AST) -> None:
         cell = self._evaluator.cell
         line = getattr(node, "lineno", None)
-        place = f"cell {cell}, line {line}" if line else f"cell {cell}"
+        place = f"cell {cell + 1}, line {line}" if line else f"cell {cell + 1}"
         why = f"what {name} is after {place} is known only when the notebook runs"
         self._evaluator.names[name] = Unknown(None, cell, why)
 

@@ -93,8 +93,7 @@ def newest(prepared: PreparedStep, step: StepName, entities: Iterable[str]) -> C
     """
     asked = sorted(entities)
     store = step_store(prepared.settings, step)
-    in_prod = "prod" in (prepared.params.env_name, step.env)
-    legacy = prepared.settings.legacy_in_prod or not in_prod
+    in_prod, legacy = _rules(prepared, step)
     commit = store.latest(asked, interactive=not in_prod, legacy=legacy)
     if commit is not None:
         return commit
@@ -109,11 +108,22 @@ def newest(prepared: PreparedStep, step: StepName, entities: Iterable[str]) -> C
     )
 
 
+def _rules(prepared: PreparedStep, step: StepName) -> tuple[bool, bool]:
+    """Return whether the rules of prod hold for ``step``, and whether unsealed runs may be read."""
+    in_prod = "prod" in (prepared.params.env_name, step.env)
+    return in_prod, prepared.settings.legacy_in_prod or not in_prod
+
+
 def _missing_in(prepared: PreparedStep, step: StepName, run_id: str, entity: str) -> list[str]:
+    in_prod, legacy = _rules(prepared, step)
+    if not (in_prod or prepared.params.strict):
+        return []  # as in the original it is noticed when it is read; many declare what they do not
     try:
-        commit = step_store(prepared.settings, step).commit(run_id)
+        commit = step_store(prepared.settings, step).commit(run_id, legacy=legacy)
     except SinaraError as error:
         return list(error.lines)
+    if commit.interactive and in_prod:
+        return [f"Run {run_id} of step '{step.step}' was published by hand: prod does not read it."]
     folders = {names.entity_folder(name) for name in commit.entities}
     if names.entity_folder(entity) in folders:
         return []

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sinara import names
+from sinara.errors import SinaraError
 from sinara.record import RunRecord, SubstepRecord, metrics, runinfo
 from sinara.runner.evidence import PAGE_NAME, Evidence
 from sinara.runner.substep import SubstepOutcome
+
+if TYPE_CHECKING:
+    from sinara.store import StepStore
 
 _WARM_WAIT = 60.0  # s; what is not imported by then is imported where it is needed
 _warming: list[threading.Thread] = []  # at most one, in the whole life of a process
@@ -68,3 +75,13 @@ def write_run_page(evidence: Evidence, record: RunRecord) -> None:
 
     _warmed()
     evidence.page(PAGE_NAME, run_page(record))
+
+
+def write_lost_pages(store: StepStore, run_ids: Iterable[str]) -> None:
+    """Write the pages of runs whose process was killed: only now it is known how they ended."""
+    for run_id in run_ids:
+        from sinara.report import run_page
+
+        with contextlib.suppress(SinaraError):  # a broken record must not stop the next run
+            page = run_page(store.read_record(run_id))
+            store.put_file(run_id, PAGE_NAME, page.encode("utf-8", "replace"))

@@ -158,7 +158,9 @@ def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> 
     name, path = given.name, folder / given.name
     if not path.is_file():
         if path.exists():
-            raise NotebookError(f"{name}: not a file. Put a substep there, or take it off the list.")
+            raise NotebookError(
+                f"{name}: not a file. Put a substep there, or take it off the list."
+            )
         near = sorted(p.name for p in folder.glob(f"*{path.suffix}") if p.is_file())
         raise NotebookError(
             f"{name}: no such substep in {folder}; there is {', '.join(near) or 'none'}."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sinara import names
 from sinara.record import RunRecord, SubstepRecord
 from sinara.runner.describe import params_digest
+from sinara.store.layout import RUNS
 
 if TYPE_CHECKING:
     from sinara.store import RunWriter
@@ -55,11 +56,23 @@ def seal_reports(record: RunRecord, evidence: Path, writer: RunWriter) -> None:
     for substep in record.substeps:
         entity = names.reports_entity(substep.name)
         folder = evidence / names.entity_folder(entity)
-        files: dict[str, bytes | Path] = {
-            p.name: p for p in sorted(folder.iterdir()) if p.is_file()
+        files = {
+            p.name: _beside_the_data(p, record.run_id)
+            for p in sorted(folder.iterdir())
+            if p.is_file()
         }
         writer.add_files(entity, files)
         writer.seal(entity)
+
+
+def _beside_the_data(file: Path, run_id: str) -> bytes | Path:
+    """Return what an entity holds of a report; a page's link to the run page leads there still."""
+    from sinara.report.notebook import RUN_PAGE
+
+    if file.name != "report.html":
+        return file
+    link, evidence = f'<a href="{RUN_PAGE}">', f"../../{RUNS}/{run_id}/index.html"
+    return file.read_bytes().replace(link.encode(), f'<a href="{evidence}">'.encode(), 1)
 
 
 def commit(record: RunRecord, writer: RunWriter) -> None:

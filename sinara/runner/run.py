@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -19,8 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sinara import names
-from sinara.context import RunContext
-from sinara.errors import InterruptedRunError, RunError, SinaraError
+from sinara.context import OUTER_RUN_ID_VARIABLE, RunContext
+from sinara.errors import (
+    BadNameError,
+    EntityNotFoundError,
+    InterruptedRunError,
+    RunError,
+    RunNotFoundError,
+    SinaraError,
+)
 from sinara.record import EntityRecord, Failure, RunRecord, RunStatus, SubstepRecord
 from sinara.repository import TagResult, changed_files, clean_worktree, require_clean, tag_run
 from sinara.runner import publish, signals
@@ -29,7 +35,7 @@ from sinara.runner.events import Listener, RunEvent, nobody
 from sinara.runner.evidence import Evidence
 from sinara.runner.inputs import pin_inputs, step_store
 from sinara.runner.memory import with_remembered
-from sinara.runner.pages import warm, write_run_page, write_substep_pages
+from sinara.runner.pages import warm, write_lost_pages, write_run_page, write_substep_pages
 from sinara.runner.prepare import (
     PreparedStep,
     PreparedSubstep,
@@ -37,6 +43,7 @@ from sinara.runner.prepare import (
     prepare,
     step_params,
 )
+from sinara.runner.scratch import make_scratch
 from sinara.runner.substep import NOTEBOOK_NAME, SubstepOutcome, SubstepPlace, run_substep
 from sinara.settings import load_settings
 
@@ -69,7 +76,7 @@ class StepRun:
         with contextlib.ExitStack() as cleanup:
             self.prepared = self._prepare(request, cleanup)
             self._begin(request, cleanup)
-            cleanup.enter_context(signals.as_errors())
+            self._signals = cleanup.enter_context(signals.as_errors())
             self._cleanup = cleanup.pop_all()
         self._pin()
 
@@ -77,6 +84,16 @@ class StepRun:
     def evidence_folder(self) -> Path:
         """The local folder in which the run's record, notebooks and pages lie."""
         return self._evidence.folder
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over."""
+        return self._ended
+
+    @property
+    def stopped(self) -> str:
+        """Which signal asked for the end of this run, as a line; empty if none did."""
+        return signals.stopped_by(self._signals)
 
     # -- beginning ---------------------------------------------------------------------
 
@@ -94,15 +111,13 @@ class StepRun:
 
     def _begin(self, request: RunRequest, cleanup: contextlib.ExitStack) -> None:
         self._store = step_store(self.prepared.settings, self.prepared.params.step)
-        self._store.recover()
+        write_lost_pages(self._store, self._store.recover().lost)
         self.prepared = with_remembered(self.prepared, self._store)
-        self._run_id = names.check_run_id(
-            os.environ.get("DSML_CURR_RUN_ID_FROM_PLINE") or names.new_run_id()
-        )
+        self._run_id = _run_id()
         self._trigger_key = request.trigger_key
         cleanup.callback(self._release)
         writer = self._writer(self._run_id)
-        self._scratch = Path(tempfile.mkdtemp(prefix="sinara-"))
+        self._scratch = make_scratch()
         cleanup.callback(shutil.rmtree, self._scratch, ignore_errors=True)
         self._evidence = Evidence(self._store, self._run_id, self._scratch)
         folder = request.folder.resolve()
@@ -122,6 +137,9 @@ class StepRun:
                     held = step_store(self.prepared.settings, pin.step).pin(pin.commit.run_id)
                     self._cleanup.callback(held.release)
             self._pins = {key: pin.commit.run_id for key, pin in pins.items()}
+        except InterruptedRunError as error:
+            self.refused = error
+            self.end(Failure(kind="interrupted", message=str(error)))
         except SinaraError as error:
             self.refused = error
             self.end(Failure(kind="inputs", message=" ".join(error.lines)))
@@ -149,11 +167,22 @@ class StepRun:
         """
         if self._ended:
             raise RunError(f"Run {self._run_id} has ended; {substep.name} was not started.")
+        if self.stopped:
+            raise InterruptedRunError(self.stopped)
         self._say(RunEvent("substep_start", substep.name))
         self._put(replace(self._get(substep.name), status="running", started=now()))
-        outcome = run_substep(self.prepared, substep, self._place(substep), self._writer, self._say)
+        try:
+            place = self._place(substep)
+            outcome = run_substep(self.prepared, substep, place, self._writer, self._say)
+        except OSError as error:  # the disk is full, or somebody took the folder away
+            why = Failure(kind="error", message=f"It could not be kept what it did: {error}")
+            with contextlib.suppress(SinaraError):
+                self._put(replace(self._get(substep.name), status="failed", failure=why))
+            return self._get(substep.name)
         self._outcomes.append(outcome)
-        self._put(outcome.record)
+        done = outcome.record
+        self._say(RunEvent("substep_end", done.name, seconds=done.seconds, status=done.status))
+        self._put(done)
         with self._evidence_only(f"{substep.name}: its report"):
             self._put(write_substep_pages(self._evidence, self.record, outcome))
         return self._get(substep.name)
@@ -202,16 +231,19 @@ class StepRun:
                 if (entity.full_name, entity.run_id) == (full_name, run_id):
                     return entity
         step, name = names.parse_full_name(full_name)
-        with contextlib.suppress(SinaraError):
+        try:
             store = step_store(self.prepared.settings, step)
-            commit = store.commit(run_id)
+            commit = store.commit(run_id, legacy=True)
             info = store.open(commit, name, verify="sizes")
             note = "interactive" if commit.interactive else "unverified" if commit.legacy else ""
             return EntityRecord(
                 name, full_name, info.url, run_id, "inputs", "", info.files, info.bytes, info.rows,
                 tuple(info.columns), info.manifest or None, note,
             )  # fmt: skip
-        return None
+        except (EntityNotFoundError, RunNotFoundError):
+            return EntityRecord(name, full_name, "", run_id, "inputs", "", note="not found")
+        except SinaraError:
+            return None
 
     # -- the record --------------------------------------------------------------------
 
@@ -262,6 +294,8 @@ class StepRun:
         if self._ended:
             return self.record
         self._ended = True
+        if self.stopped:
+            outside = Failure(kind="interrupted", message=self.stopped)
         try:
             with signals.deferred() as seen:
                 status, message = verdict(self.record, outside)
@@ -296,7 +330,10 @@ class StepRun:
             stopped=now(),
             exit_code=exit_code(self.record, status),
         )
-        self._write_record()
+        try:
+            self._write_record()
+        except SinaraError as error:  # the run is over all the same; recovery will call it lost
+            self._listener(RunEvent("warning", text=str(error)))
         with self._evidence_only("The run's page"):
             write_run_page(self._evidence, self.record)
         self._say(RunEvent("run_end", status=status, text=message, seconds=self.record.seconds))
@@ -322,6 +359,15 @@ class StepRun:
         if done.problem:
             self._listener(RunEvent("warning", text=done.problem))
         return done
+
+
+def _run_id() -> str:
+    """Return the id that whoever starts the run has fixed, or a new one."""
+    fixed = os.environ.get(OUTER_RUN_ID_VARIABLE)
+    try:
+        return names.check_run_id(fixed) if fixed else names.new_run_id()
+    except BadNameError as error:
+        raise BadNameError(*(f"{OUTER_RUN_ID_VARIABLE}: {line}" for line in error.lines)) from None
 
 
 def run_step(request: RunRequest, *, listener: Listener = nobody) -> RunRecord:
@@ -351,6 +397,8 @@ def run_substeps(run: StepRun) -> RunRecord:
     except InterruptedRunError as error:
         return run.end(Failure(kind="interrupted", message=str(error)))
     except BaseException as error:
+        if run.stopped:  # others' code made another error of it
+            return run.end()
         run.end(Failure(kind="error", message=f"{type(error).__name__}: {error}"))
         raise
     return run.end()

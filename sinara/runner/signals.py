@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from sinara.errors import InterruptedRunError
@@ -18,15 +18,26 @@ _WATCHED = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextlib.contextmanager
-def as_errors() -> Iterator[None]:
-    """Raise :class:`InterruptedRunError` in the main thread for each of the signals."""
+def as_errors() -> Iterator[list[str]]:
+    """Raise :class:`InterruptedRunError` in the main thread for each of the signals.
+
+    Gives the list of their names, which grows: code of others that the error passes through
+    may swallow it or make another one of it.
+    """
+    seen: list[str] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
-        raise InterruptedRunError(f"Stopped by {signal.Signals(number).name}.")
+        seen.append(signal.Signals(number).name)
+        raise InterruptedRunError(stopped_by(seen))
 
     with _handled(stop):
-        yield
+        yield seen
+
+
+def stopped_by(seen: Sequence[str]) -> str:
+    """Return the line that says which signal ended a run; empty if none did."""
+    return f"Stopped by {seen[0]}." if seen else ""
 
 
 @contextlib.contextmanager

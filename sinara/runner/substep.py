@@ -89,7 +89,7 @@ def run_substep(
         base,
         status=status,
         seconds=executed.seconds,
-        metrics=dict(handback.metrics),
+        metrics=_without_secrets(handback.metrics, substep.secrets),
         inputs=_inputs(handback, interface, place, substep.name),
         outputs=outputs,
         interface=handback.interface,
@@ -100,6 +100,13 @@ def run_substep(
         notebook=f"{place.output.parent.name}/{place.output.name}",
     )
     return SubstepOutcome(record, interface, handback, executed.notebook)
+
+
+def _without_secrets(metrics: Mapping[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
+    from sinara.kernels.redact import Redactor
+
+    clean: dict[str, Any] = Redactor(secrets).value(dict(metrics))
+    return clean
 
 
 def _base_record(substep: PreparedSubstep, started: str) -> SubstepRecord:
@@ -141,7 +148,7 @@ def _execute(
         redact=substep.secrets,
         runtime_folder=place.runtime,
         strict_shell=prepared.params.env_name == "prod" if strict_shell is None else strict_shell,
-        on_event=lambda event: listener(_as_run_event(substep.name, event)),
+        on_event=lambda event: _pass_on(substep.name, event, listener),
     )
     if not substep.is_notebook:
         return execute_module(substep.path, _arguments(place.context), place.output, options)
@@ -177,10 +184,13 @@ def _arguments(context: RunContext) -> list[str]:
                                     "substep_params": context.substep_params})]  # fmt: skip
 
 
-def _as_run_event(substep: str, event: ExecuteEvent) -> RunEvent:
-    kind = "substep_end" if event.kind == "end" else event.kind
-    return RunEvent(
-        kind, substep, event.cell, event.seconds, event.stream, event.text, event.status
+def _pass_on(substep: str, event: ExecuteEvent, listener: Listener) -> None:
+    if event.kind == "end":  # its cells are over; how the substep ended, its outputs decide
+        return
+    listener(
+        RunEvent(
+            event.kind, substep, event.cell, event.seconds, event.stream, event.text, event.status
+        )
     )
 
 
@@ -216,7 +226,8 @@ def _settle(
         if info is None:
             url = writer.entity_url(entity)
             problems.append(
-                f"Output '{entity}' of {substep} was declared, but not written to {url}"
+                f"Output '{entity}' of {substep} was declared, but not written to {url}. "
+                "Write it, or take it out of the interface."
             )
             continue
         records.append(_output_record(step, entity, run_id, substep, info))

@@ -84,12 +84,17 @@ def root(value: object, *, base: Path | None) -> str:
             raise ValueError(
                 "a URL must not hold a user or a password: give them in the environment"
             )
+        if not value.partition("://")[2].strip("/"):
+            raise ValueError(f"{shown(value)} names no bucket or folder")
         return value.rstrip("/")
     if value == "~" or value.startswith("~/"):
         value = str(Path.home()) + value[1:]
     if base is None and not Path(value).is_absolute():
         raise ValueError(f"{shown(value)} is not an absolute path or a URL")
-    return os.path.normpath(Path(base or "/") / value)
+    path = os.path.normpath(Path(base or "/") / value)
+    if path == Path(path).anchor:
+        raise ValueError(f"{shown(value)} is the top of the disk: choose a folder in it")
+    return path
 
 
 def storage_options(value: Any) -> dict[str, Any]:

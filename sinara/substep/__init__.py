@@ -10,6 +10,8 @@
 Nothing heavy is imported until it is used.
 """
 
+import os
+
 from sinara.interface import (
     ENTITY_NAME,
     ENTITY_PATH,
@@ -35,6 +37,11 @@ from sinara.substep.session import (
 )
 
 
+def get_sinara_platform() -> str | None:
+    """Return what ``SINARA_PLATFORM`` says of the machine; None if it says nothing."""
+    return os.environ.get("SINARA_PLATFORM")
+
+
 def get_sinara_version() -> str:
     """Return the version of this package."""
     from sinara import __version__
@@ -58,6 +65,7 @@ __all__ = [
     "default_param_values",
     "get_curr_run_id",
     "get_pipeline_params",
+    "get_sinara_platform",
     "get_sinara_version",
     "get_step_params",
     "get_substep_params",

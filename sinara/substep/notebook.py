@@ -29,8 +29,9 @@ class NotebookSubstep:
 
     By hand, in JupyterLab, outputs go to a draft run that all notebooks of this checkout share.
     After each cell that changed an output and did not raise, the draft is published as a snapshot
-    that other notebooks read, marked *interactive*. Env ``prod`` neither reads nor writes such
-    runs. A snapshot costs a copy of each entity that changed since the last one: next to
+    that other notebooks read, marked *interactive*. An input that was published again is read by
+    the next :meth:`read` or :meth:`inputs`, which says so. Env ``prod`` neither reads nor writes
+    such runs. A snapshot costs a copy of each entity that changed since the last one: next to
     nothing on file systems that share blocks (Btrfs, XFS, APFS), the time and space of a full copy
     elsewhere. For large entities set ``publish = "request"`` in ``sinara.toml`` and call
     :meth:`publish`. Outside of IPython nothing tells where a cell ends: call :meth:`publish`, or

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sinara.store.retention import Pin
 
 PROD = "prod"
+NOT_FOUND = "not found"
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,15 @@ class Reader:
         store = open_store(env.root, storage_options=options, durability=self.settings.durability)
         return store.step(step)
 
-    def resolve(self, refs: Iterable[InputRef]) -> tuple[ResolvedInput, ...]:
+    def resolve(
+        self, refs: Iterable[InputRef], *, lenient: bool = False
+    ) -> tuple[ResolvedInput, ...]:
         """Return where each input is read from, in the order given.
+
+        Args:
+            refs: The inputs.
+            lenient: An input that names a run which is not there is no error, but marked, unless
+                the step is strict or in prod: the original notices it when it is read.
 
         Raises:
             EntityNotFoundError: One line per input that no run may give.
@@ -111,6 +119,9 @@ class Reader:
                     chosen[key] = self._hold(step, ref.run_id, wanted.get(key, ()))
                 resolved.append(self._open(ref, step, chosen[key]))
             except (EntityNotFoundError, RunNotFoundError) as error:
+                if lenient and ref.run_id and not self._strict(step):
+                    resolved.append(self._not_there(ref, step, ref.run_id))
+                    continue
                 lines.extend(line for line in error.lines if line not in lines)
         if lines:
             raise EntityNotFoundError(*lines)
@@ -134,6 +145,22 @@ class Reader:
             *(EntityNotFoundError.for_entity(name, step.step, there).lines[0] for name in missing)
         )
 
+    def outdated(self, inputs: Iterable[ResolvedInput]) -> tuple[ResolvedInput, ...]:
+        """Return those of ``inputs`` that a newer run of their step now holds in another state.
+
+        An input that names its run, or that this run wrote, is never outdated.
+        """
+        asked: dict[StepName, list[ResolvedInput]] = {}
+        for item in inputs:
+            if item.ref.run_id is None and not self._is_of_this_run(item.ref, item.step):
+                asked.setdefault(item.step, []).append(item)
+        old: list[ResolvedInput] = []
+        for step, items in asked.items():
+            with contextlib.suppress(EntityNotFoundError):  # taken back; what is pinned is there
+                held = self.newest(step, [item.ref.entity_name for item in items])
+                old += [item for item in items if not _is_held(item, held)]
+        return tuple(old)
+
     def _wanted(
         self, refs: Iterable[InputRef]
     ) -> Mapping[tuple[StepName, str | None], tuple[str, ...]]:
@@ -152,6 +179,11 @@ class Reader:
     def _of_this_run(self, ref: InputRef, step: StepName) -> ResolvedInput:
         url = self.context.produced[ref.entity_name]
         return ResolvedInput(ref, step, names.parse_entity_url(url).run_id, url, "this run")
+
+    def _not_there(self, ref: InputRef, step: StepName, run_id: str) -> ResolvedInput:
+        root = self.settings.env(step.env).root
+        url = names.entity_url(root, step, run_id, ref.entity_name)
+        return ResolvedInput(ref, step, run_id, url, NOT_FOUND)
 
     def let_go(self) -> None:
         """Let the store delete what was read here, if it is taken back."""
@@ -224,8 +256,19 @@ class Reader:
     def _prod(self, step: StepName) -> bool:
         return PROD in (step.env, self.context.env_name)
 
+    def _strict(self, step: StepName) -> bool:
+        own = self.context.step_params.get("strict_params", self.settings.strict_params)
+        return self._prod(step) or bool(own)
+
     def _legacy(self, step: StepName) -> bool:
         return self.settings.legacy_in_prod or not self._prod(step)
+
+
+def _is_held(item: ResolvedInput, commit: Commit) -> bool:
+    if commit.run_id == item.run_id:
+        return True
+    held = commit.entities.get(item.ref.entity_name)
+    return held is not None and bool(item.manifest) and held.manifest_sha256 == item.manifest
 
 
 def _without_reports(entities: Iterable[str]) -> list[str]:

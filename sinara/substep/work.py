@@ -21,6 +21,7 @@ from sinara.substep.identity import params_digest
 from sinara.substep.metrics import plain_metric
 from sinara.substep.pick import pick
 from sinara.substep.resolve import PROD, Reader, ResolvedInput
+from sinara.substep.show import say
 
 if TYPE_CHECKING:
     from sinara.settings import EnvSettings, Settings
@@ -95,13 +96,34 @@ class Work:
             self.inputs = ()
             return
         self.reader.let_go()
-        self.inputs = self.reader.resolve(declared.inputs)
+        self._pin_inputs()
+        self._prepare_tmp(declared)
+        self._prepare_outputs(declared)
+
+    def _pin_inputs(self) -> None:
+        self.inputs = self.reader.resolve(self.declared.inputs, lenient=True)
         self._tell(
             inputs={item.full_name: item.url for item in self.inputs},
             input_runs={item.full_name: item.run_id for item in self.inputs},
         )
-        self._prepare_tmp(declared)
-        self._prepare_outputs(declared)
+
+    def _look_again(self) -> None:
+        """By hand, pin the inputs anew if one was published again since; say which.
+
+        A person runs the cell that writes, then the cell that reads, and wants to see the new
+        data. In a job the inputs stay what they were when the run began.
+        """
+        if self.in_job or self.design_mode or self._declared is None:
+            return
+        outdated = self.reader.outdated(self.inputs)
+        if not outdated:
+            return
+        self._pin_inputs()  # what was handed out before stays held, too
+        runs = {item.full_name: item.run_id for item in self.inputs}
+        for item in outdated:
+            say(f"Published again: {item.full_name} is now read from {runs[item.full_name]}")
+        if self._draft is not None:
+            self._draft.declare(self._declared.outputs, *self._made_from())
 
     def _prepare_tmp(self, declared: Interface) -> None:
         # Looked up before this run's own folders are made: an earlier run's are meant.
@@ -137,11 +159,14 @@ class Work:
             storage_options=self.addresses.env.storage_options,
             each_cell=self.settings.publish == "cell",
         )
+        self._draft.declare(declared.outputs, *self._made_from())
+
+    def _made_from(self) -> tuple[dict[str, dict[str, str | None]], str]:
         read = {
             item.full_name: {"run_id": item.run_id, "manifest_sha256": item.manifest or None}
             for item in self.inputs
         }
-        self._draft.declare(declared.outputs, read, params_digest(context))
+        return read, params_digest(self.context)
 
     # -- addresses -----------------------------------------------------------------------
 
@@ -152,6 +177,7 @@ class Work:
 
         If none fits, inputs that were declared without what is wanted are looked for there.
         """
+        self._look_again()
         picked = pick(self.inputs, self.addresses.step, step_name, wanted)
         if picked or self.design_mode or not any(wanted.values()):
             return picked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +103,28 @@ def test_doctor_says_what_is_there(sinara, pipeline):
     assert str(pipeline) in checks["env user"]["found"]
     assert answer.code == 0
     assert cli.__doc__
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_answer_that_cannot_be_written_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "sinara", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "the disk is full" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure():
+    going = subprocess.Popen(
+        [sys.executable, "-m", "sinara", "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    going.stdout.close()
+
+    assert going.stderr.read() == b""
+    assert going.wait() == 0

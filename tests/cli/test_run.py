@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
+
+from sinara.names import new_run_id
+
 
 def test_list_shows_every_run_newest_first(sinara, publish):
     first, second = publish("raw"), publish("raw", status="failed")
@@ -87,3 +91,84 @@ def test_recover_tells_what_it_did(sinara, publish, store):
     answer = sinara("run", "recover", "--json")
 
     assert json.loads(answer.out)["recovered"][0]["step"] == "load"
+
+
+def snapshot(store):
+    """Publish by hand, as a notebook does; return the run id."""
+    draft = store.claim(new_run_id(), draft=True)
+    pd.DataFrame({"x": [1, 2]}).to_parquet(draft.entity_url("raw"))
+    commit = draft.snapshot(
+        ["raw"],
+        inputs={"user.pipe.zone.ext.day": {"run_id": "run-25-01-01-000000"}},
+        code={},
+        params_sha256="",
+        substeps=[],
+    )
+    draft.release()
+    return commit.run_id
+
+
+def test_what_was_published_by_hand_is_listed_and_marked(sinara, publish, store):
+    run_id, by_hand = publish("raw"), snapshot(store)
+
+    runs = json.loads(sinara("run", "list", "--json").out)["runs"]
+
+    assert [(r["run_id"], r["interactive"]) for r in runs] == [(by_hand, True), (run_id, False)]
+    (line,) = [x for x in sinara("run", "list").out.splitlines() if x.startswith(by_hand)]
+    assert "(interactive)" in line
+
+
+def test_what_was_published_by_hand_is_shown_with_what_it_read_and_holds(sinara, store):
+    by_hand = snapshot(store)
+
+    answer = sinara("run", "show")
+
+    assert answer.code == 0
+    assert "succeeded (interactive)" in answer.out
+    rows = [line.split() for line in answer.out.splitlines()]
+    assert ["in", "user.pipe.zone.ext.day", "-", "-", "run-25-01-01-000000"] in rows
+    assert ["out", "user.pipe.zone.load.raw", "2"] in [row[:3] for row in rows]
+    assert by_hand not in store.run_ids()  # to look at it leaves nothing behind
+
+
+def test_the_last_log_is_that_of_a_run_and_a_snapshot_has_none(sinara, publish, store):
+    publish("raw")
+    by_hand = snapshot(store)
+
+    assert "10:00:00.000" in sinara("run", "log").out
+    answer = sinara("run", "log", by_hand)
+    assert (answer.code, len(answer.err.splitlines())) == (2, 1)
+    assert "by hand" in answer.err
+
+
+def test_a_run_of_another_env_is_found_by_its_id_and_the_last_one_is_hinted_at(
+    sinara, publish, pipeline
+):
+    run_id = publish("raw")
+    params = pipeline / "pipe-load" / "params"
+    (params / "pipeline_params.json").write_text(
+        '{"pipeline_params": {"env_name": "prod", "pipeline_name": "pipe", "zone_name": "zone"}}'
+    )
+
+    assert run_id in sinara("run", "show", run_id).out
+    answer = sinara("run", "show")
+    assert answer.code == 2
+    assert "Add --env user." in answer.err
+
+
+def test_in_the_folder_that_holds_the_steps_all_of_them_are_found(
+    sinara, publish, pipeline, monkeypatch
+):
+    run_id = publish("raw")
+    monkeypatch.chdir(pipeline)
+
+    assert run_id in sinara("run", "list").out
+    assert run_id in sinara("entity", "list").out
+
+
+def test_where_nothing_is_found_the_place_is_told(sinara, pipeline):
+    for noun in ("run", "entity"):
+        answer = sinara(noun, "list")
+
+        assert answer.code == 0
+        assert str(pipeline / "sinara_data" / "user") in answer.err

@@ -116,3 +116,15 @@ def test_new_never_overwrites(sinara, tmp_path, monkeypatch):
 
     assert sinara("step", "new", "prep").code == 2
     assert [p.name for p in (tmp_path / "pipeline-prep").iterdir()] == ["mine"]
+
+
+def test_new_in_an_empty_folder_leaves_the_folder_that_one_stands_in(sinara, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_ino
+
+    answer = sinara("step", "new", "prep", "--folder", ".")
+
+    assert answer.code == 0, answer.err
+    assert tmp_path.stat().st_ino == before
+    assert (tmp_path / "step.dev.py").is_file()
+    assert (tmp_path / ".git").is_dir()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -71,6 +73,17 @@ def test_a_step_runs_and_the_next_one_finds_what_it_wrote(load, tmp_path):
     (record,) = records(tmp_path, "prep")
     assert record["status"] == "succeeded"
     assert record["substeps"][0]["inputs"][0]["run_id"] == raw.name
+
+
+def test_a_report_leads_to_the_run_page_from_wherever_it_is_kept(load, tmp_path):
+    run_script(load)
+
+    (run,) = runs(tmp_path, "load")
+    page = run.parent / "_runs" / run.name / "index.html"
+    for folder in (run, page.parent):
+        report = folder / "reports_load_ipynb" / "report.html"
+        links = re.findall(r'<a href="([^"#]*index\.html)">', report.read_text())
+        assert [(report.parent / link).resolve() for link in links] == [page]
 
 
 def test_a_failed_cell_fails_the_run_with_its_report_and_nothing_published(load, tmp_path):
@@ -379,8 +392,125 @@ def test_an_interface_that_only_a_run_can_tell_is_remembered_by_the_next_one(tmp
     assert "load.ipynb, cell 3, line 3" not in second.stderr
 
 
+def test_a_run_of_the_original_that_is_named_is_read_in_dev_and_refused_in_prod(tmp_path):
+    run_id = "run-24-01-01-000000"
+    for env in ("user", "prod"):
+        entity = tmp_path / "sinara_data" / env / "pipe" / "zone" / "load" / run_id / "raw"
+        entity.mkdir(parents=True)
+        pd.DataFrame({"x": [1, 2]}).to_parquet(entity / "part-0.parquet")
+        (entity / "_SUCCESS").touch()
+    pinned = {"inputs": [{"STEP_NAME": "load", "ENTITY_NAME": "raw", "RUN_ID": run_id}]}
+    read = cell(
+        'import pandas as pd\nassert len(pd.read_parquet(substep.inputs(step_name="load").raw)) == 2'
+    )
+    step = write_step(tmp_path / "pipe-prep", {"prep.ipynb": notebook(read, **pinned)}, env=None)
+    first_commit(step, "first")
+
+    done, refused = run_script(step), run_script(step, "step.prod.py")
+
+    assert done.returncode == 0, done.stderr
+    (record,) = records(tmp_path, "prep")
+    assert record["substeps"][0]["inputs"][0]["note"] == "unverified"
+    assert refused.returncode == 1
+    assert f"no published run {run_id}" in refused.stderr
+    assert records(tmp_path, "prep", "prod")[0]["substeps"][0]["status"] == "skipped"
+
+
+def test_a_named_run_that_is_not_there_fails_a_strict_step_and_is_marked_in_another(tmp_path):
+    pinned = {
+        "inputs": [{"STEP_NAME": "ext", "ENTITY_NAME": "raw", "RUN_ID": "run-24-01-01-000000"}]
+    }
+    made = {"prep.ipynb": notebook(cell("1"), **pinned)}
+    step = write_step(tmp_path / "pipe-prep", made)
+    strict = write_step(tmp_path / "pipe-strict", made, step_params={"strict_params": True})
+
+    done, refused = run_script(step), run_script(strict)
+
+    assert done.returncode == 0, done.stderr
+    (record,) = records(tmp_path, "prep")
+    assert [e["note"] for e in record["substeps"][0]["inputs"]] == ["not found"]
+    assert refused.returncode == 1
+    assert "no published run run-24-01-01-000000" in refused.stderr
+
+
 def test_interface_helper_is_what_it_says():
     assert (
         "{STEP_NAME: 'a', ENTITY_NAME: 'b'}"
         in interface(inputs=[{"STEP_NAME": "a", "ENTITY_NAME": "b"}]).source
     )
+
+
+def test_a_script_that_leaves_with_an_exit_code_of_its_own_publishes_nothing(load, tmp_path):
+    script = (load / "step.dev.py").read_text()
+    (load / "step.dev.py").write_text(
+        script.replace("        notebook.run()", "        notebook.run()\n        exit(7)")
+    )
+
+    done = run_script(load)
+
+    assert done.returncode == 1
+    assert "The script ended with exit code 7." in done.stderr
+    assert [r["published"] for r in records(tmp_path, "load")] == [False]
+
+
+def test_a_script_that_forgets_to_save_is_told_and_its_run_has_ended(load, tmp_path):
+    (load / "step.dev.py").write_text(
+        "from sinara.step import Step\nfor notebook in Step().notebooks: notebook.run()\n"
+    )
+
+    done = run_script(load)
+
+    assert "The script ended without sr.save() or step.handle_exit()." in done.stderr
+    assert [r["status"] for r in records(tmp_path, "load")] == ["failed"]
+
+
+def test_a_script_runs_its_own_step_even_in_the_folder_of_another(load, tmp_path):
+    other = write_step(tmp_path / "pipe-other", {"load.ipynb": notebook(cell(WRITE), **RAW)})
+
+    done = run_script(other, "../pipe-load/step.dev.py")
+
+    assert done.returncode == 0, done.stderr
+    assert (len(runs(tmp_path, "load")), len(runs(tmp_path, "other"))) == (1, 0)
+
+
+def test_without_any_stream_a_step_runs_all_the_same(load, tmp_path):
+    done = subprocess.run(
+        ["sh", "-c", '"$1" step.dev.py <&- >&- 2>&-', "sh", sys.executable], cwd=load, check=False
+    )
+
+    assert done.returncode == 0
+    assert [r["status"] for r in records(tmp_path, "load")] == ["succeeded"]
+
+
+def test_a_secret_in_a_metric_is_masked_everywhere(tmp_path):
+    made = notebook(cell("substep.add_metric(token.reveal(), {'deep': [token.reveal()]})"))
+    made.cells[0] = cell("from sinara.secret import Secret\ntoken: Secret", "parameters")
+    made.cells[2].source = made.cells[2].source.replace("substep_params)", "{})")
+    values = {"a.ipynb": {"token": {"$env": "HUB_TOKEN"}}}
+    step = write_step(tmp_path / "pipe-a", {"a.ipynb": made}, substep_params=values)
+
+    done = run_script(step, HUB_TOKEN="CANARY-9f31")
+
+    assert done.returncode == 0, done.stderr
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if b"CANARY-9f31" in path.read_bytes()] == []
+
+
+def test_half_a_character_in_a_parameter_arrives(tmp_path):
+    half = {"half": "\ud800"}
+    check = notebook(cell("assert step_params['half'] == '\\ud800'"))
+    step = write_step(tmp_path / "pipe-a", {"a.ipynb": check}, step_params=half)
+
+    done = run_script(step)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_substep_whose_output_is_missing_is_never_called_succeeded(tmp_path):
+    step = write_step(tmp_path / "pipe-a", {"a.ipynb": notebook(**RAW)})
+
+    done = run_script(step)
+
+    assert done.returncode == 1
+    assert "a.ipynb failed after" in done.stderr
+    assert "succeeded" not in done.stderr

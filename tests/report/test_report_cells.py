@@ -77,7 +77,7 @@ def test_a_cell_shows_its_number_its_tags_and_its_time():
         pages.code("x", count=7, tags=["parameters"]), cells=(CellRecord(0, "done", 1.25),)
     )
 
-    assert '<a class="number" href="#cell-0">cell 0 · [7]</a>' in shown
+    assert '<a class="number" href="#cell-0">cell 1 · [7]</a>' in shown
     assert '<span class="tag">parameters</span>' in shown
     assert '<span class="took">1.2 s</span>' in shown
 
@@ -116,7 +116,7 @@ def test_the_strip_has_a_piece_per_cell_that_leads_to_it():
 
     assert strip.count("<rect") == 2
     assert '<a href="#cell-2"><rect class="s-failed"' in strip
-    assert "<title>cell 0: done, 3.0 s</title>" in strip
+    assert "<title>cell 1: done, 3.0 s</title>" in strip
 
 
 def test_there_is_no_strip_where_nothing_took_time():

@@ -55,3 +55,17 @@ def test_a_thread_sets_no_handlers():
     thread.join()
 
     assert failures == []
+
+
+def test_a_signal_is_remembered_even_if_others_make_another_error_of_it():
+    def kill_oneself() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.sigtimedwait([], 1)
+        except InterruptedRunError as error:
+            raise ValueError("wrapped") from error
+
+    with signals.as_errors() as seen, pytest.raises(ValueError, match="wrapped"):
+        kill_oneself()
+
+    assert signals.stopped_by(seen) == "Stopped by SIGTERM."

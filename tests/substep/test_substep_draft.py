@@ -15,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from sinara.errors import InterfaceError, OutputError, ParamsError, StoreError, UsageError
 from sinara.substep import (
     ENTITY_NAME,
+    RUN_ID,
     STEP_NAME,
     NotebookSubstep,
     default_param_values,
@@ -327,6 +328,57 @@ def test_the_next_notebook_reads_it_with_no_extra_call(folder, capsys):
 
     assert len(later.read("rows")) == 3
     assert "(interactive)" in capsys.readouterr().out
+
+
+def test_reading_again_reads_what_was_published_since_and_says_so(folder, publish, capsys):
+    first = publish("prep", "rows")
+    substep = NotebookSubstep()
+    substep.interface(inputs=[{STEP_NAME: "prep", ENTITY_NAME: "rows"}])
+    before = substep.inputs(step_name="prep").rows
+    second = publish("prep", "rows")
+
+    assert substep.read("rows")["run"].tolist() == [second.run_id]
+    assert second.run_id in substep.inputs(step_name="prep").rows
+    assert pd.read_parquet(before)["run"].tolist() == [first.run_id]
+    said = f"Published again: user.demo.zone.prep.rows is now read from {second.run_id}\n"
+    assert capsys.readouterr().out == said
+
+
+def test_what_is_made_from_newer_data_says_so(folder, publish, step_store):
+    publish("prep", "rows")
+    substep = NotebookSubstep()
+    substep.interface(
+        inputs=[{STEP_NAME: "prep", ENTITY_NAME: "rows"}], outputs=[{ENTITY_NAME: "model"}]
+    )
+    second = publish("prep", "rows")
+    substep.write("model", substep.read("rows"))
+    end_cell()
+
+    made_from = step_store("train").latest().inputs["user.demo.zone.prep.rows"]
+    assert made_from["run_id"] == second.run_id
+
+
+def test_an_input_that_did_not_change_or_names_its_run_stays_where_it_is(folder, publish, capsys):
+    first = publish("prep", "rows")
+    declare("a").write("a", TABLE)
+    end_cell()
+    substep = NotebookSubstep()
+    substep.interface(
+        inputs=[
+            {STEP_NAME: "prep", ENTITY_NAME: "rows", RUN_ID: first.run_id},
+            {STEP_NAME: "train", ENTITY_NAME: "a"},
+        ],
+        outputs=[{ENTITY_NAME: "b"}],
+    )
+    capsys.readouterr()
+    publish("prep", "rows")
+    here = substep.inputs(step_name="train").a
+    substep.write("b", TABLE)
+    end_cell()  # a snapshot of a newer run id, with the same a
+
+    assert first.run_id in substep.inputs(step_name="prep").rows
+    assert substep.inputs(step_name="train").a == here
+    assert "Published again" not in capsys.readouterr().out
 
 
 def test_declaring_again_goes_on_with_the_same_draft(folder, newest):

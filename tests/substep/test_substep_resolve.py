@@ -67,10 +67,26 @@ def test_a_declared_run_id_is_read(job, publish):
 
 
 def test_a_declared_run_id_that_was_never_published_is_named(job):
-    job()
+    job(step_params={"strict_params": True})
 
     with pytest.raises(EntityNotFoundError, match="no published run run-25-01-01-000000"):
         read({**ROWS, RUN_ID: "run-25-01-01-000000"})
+
+
+def test_where_nobody_is_strict_it_is_marked_and_in_prod_it_is_an_error(job, capsys):
+    wanted = {**ROWS, RUN_ID: "run-25-01-01-000000"}
+    job()
+    substep = NotebookSubstep()
+    substep.interface(inputs=[wanted])
+    substep.print_interface_info()
+
+    url = substep.inputs(step_name="prep").rows
+    assert url.endswith("/user/demo/zone/prep/run-25-01-01-000000/rows")
+    assert f"{url}  (not found)" in capsys.readouterr().out
+
+    job(env_name="prod")
+    with pytest.raises(EntityNotFoundError, match="no published run run-25-01-01-000000"):
+        read(wanted)
 
 
 def test_the_drivers_pin_holds_even_if_a_newer_run_was_published(job, publish):
@@ -147,7 +163,7 @@ def test_a_step_that_never_ran_and_an_entity_it_never_wrote_are_two_lines(job, p
     assert raised.value.lines == (
         "Step 'prep' wrote no entity 'rowz'; it wrote rows. Did you mean 'rows'?",
         "Entity 'raw' cannot be read: step 'load' has no published run. "
-        "Run that step first: python step.dev.py, in its folder.",
+        "Run that step first, in its folder.",
     )
 
 
