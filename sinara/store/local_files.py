@@ -119,7 +119,7 @@ class LocalFiles:
             return
         self._ensure(self.folder)
         above = os.path.dirname(self.folder)
-        while len(above) >= len(self._root):
+        while len(above) >= len(self._root) and above != os.path.dirname(above):
             self._disk.sync_folder(above)
             above = os.path.dirname(above)
         with contextlib.suppress(PermissionError):  # a folder of others, there before us

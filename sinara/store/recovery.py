@@ -40,6 +40,7 @@ def recover(
     done = _Done()
     work = _Work(place, evidence, keep or (lambda _: False), grace, done)
     place.backend.sweep(grace)
+    place.backend.purge()
     marks = place.backend.names(layout.OPEN)
     claims = {name.removesuffix(".claim") for name in marks if name.endswith(".claim")}
     records = {name.removesuffix(".record") for name in marks if name.endswith(".record")}
@@ -49,14 +50,19 @@ def recover(
     if any(name.startswith(layout.PIN) for name in marks):
         pinned(place)
     deletions = {name.removesuffix(".delete") for name in marks if name.endswith(".delete")}
-    for todo, run_ids in ((work.deletion, deletions), (work.claim, claims), (work.record, records)):
-        for run_id in sorted(run_ids):
-            with contextlib.suppress(PermissionError):  # another user's run: theirs to recover
-                todo(run_id)
-    work.purge()
+    _each(work.deletion, deletions)
+    _each(work.claim, claims)
+    work.purge()  # before anything is written: what a dead run left may be what fills the disk
+    _each(work.record, records)
     return Recovery(
         tuple(sorted(done.rolled_forward)), tuple(sorted(done.collected)), tuple(sorted(done.lost))
     )
+
+
+def _each(todo: Callable[[str], None], run_ids: set[str]) -> None:
+    for run_id in sorted(run_ids):
+        with contextlib.suppress(PermissionError):  # another user's run: theirs to recover
+            todo(run_id)
 
 
 class _Work:

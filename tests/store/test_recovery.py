@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sinara.errors import StoreError
-from sinara.names import new_run_id
+from sinara.names import StepName, new_run_id
 from sinara.store import open_store
 from sinara.store.disk import Disk
 from sinara.store.world import Process, World, name_tag, process_started, tag_is_alive, this_process
@@ -295,3 +297,39 @@ def test_a_name_tag_says_the_same_as_the_process():
     assert tag_is_alive(name_tag(replace(here, boot="before")), here) is False
     assert tag_is_alive(name_tag(replace(here, host="x", boot="y")), here) is None
     assert tag_is_alive("no tag", here) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_disk_that_a_dead_run_has_filled_is_free_again(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("this machine allows no mount")
+    try:
+        fill = (
+            "import os, sys\n"
+            "from sinara.names import StepName, new_run_id\n"
+            "from sinara.store import open_store\n"
+            "from sinara.record import RunRecord\n"
+            "step = open_store(sys.argv[1]).step(StepName('user', 'p', 'z', 's'))\n"
+            "run_id = new_run_id()\n"
+            "writer = step.claim(run_id)\n"
+            "step.write_record(RunRecord(run_id, 'user', 'p', 'z', 's', 'running', '2025-01-01T00:00:00+00:00'))\n"
+            "os.makedirs(writer.entity_url('raw'))\n"
+            "out = os.open(writer.entity_url('raw') + '/x', os.O_WRONLY | os.O_CREAT)\n"
+            "try:\n"
+            "    while True: os.write(out, bytes(4096))\n"
+            "except OSError:\n"
+            "    os._exit(9)\n"
+        )
+        subprocess.run([sys.executable, "-c", fill, str(disk)], check=False)
+        step = open_store(str(disk)).step(StepName("user", "p", "z", "s"))
+
+        done = step.recover()
+
+        assert len(done.lost) == len(done.collected) == 1
+        assert step.read_record(done.lost[0]).status == "lost"
+        assert not step.recover()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
