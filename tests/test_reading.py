@@ -835,3 +835,35 @@ def test_what_is_plainly_no_notebook_is_one_line_before_a_kernel_starts(changes,
 
 def test_a_notebook_with_the_least_that_it_needs_has_the_right_shape():
     check_shape({"nbformat": 4, "cells": [{"cell_type": "raw", "source": ""}]}, "a.ipynb")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if coin():\n    x = m\n    x.append('z')",
+        "if coin():\n    x = m\n    y = x\n    y.append('z')",
+        "if coin():\n    for x in [l, m]:\n        x.append('z')",
+        "if coin():\n    x: list = m\n    x.append('z')",
+        "try:\n    with touch(m) as x:\n        x.append('z')\nexcept KeyError:\n    pass",
+        "if coin():\n    match m:\n        case [*_] as x:\n            x.append('z')",
+        "for i in range(2):\n    l, m = m, l\n    del l[:-1]\n    if str(len(l)) == 'x':\n        break",
+        "def f():\n    x = m\n    x.append('z')\nf()",
+        "def f(x=m):\n    x.append('z')\nf()",
+        "def f(*, x=m):\n    x.append('z')\nf()",
+    ],
+)
+def test_a_list_that_is_changed_under_another_name_is_not_known_any_more(code):
+    reading = read(
+        HEAD + START, code, "substep.interface(outputs=[{ENTITY_NAME: e['k'][0] + m[-1]}])"
+    )
+
+    assert reading.interface is None
+    assert reading.problems
+
+
+def test_a_function_that_fills_a_list_of_its_own_leaves_the_others_known():
+    helper = "def f():\n    out = []\n    for i in range(3):\n        out.append(i)\n    return out"
+
+    reading = read(HEAD + START, helper, "substep.interface(outputs=[{ENTITY_NAME: m[0]}])")
+
+    assert reading.interface is not None

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from sinara.reading.aliases import aliases_of
 from sinara.reading.declarations import Declarations
 from sinara.reading.expressions import Evaluator
 from sinara.reading.functions import BUILTINS
@@ -61,7 +62,10 @@ class Effects:
 
     def of_statement(self, node: ast.stmt) -> None:
         """Forget what a statement that may or may not have run may have set or changed."""
-        for part in _outside_functions([node], self.of_function):
+        parts = list(_outside_functions([node], self.of_function))
+        for name in aliases_of(_names_changed(parts), parts):
+            self.forget_parts(ast.copy_location(ast.Name(name, ast.Load()), node))
+        for part in parts:
             self._of_part(part)
             if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load):
                 self._forget_name(part.id, node)
@@ -92,6 +96,7 @@ class Effects:
         for part in inside:
             for changed in _changed(part):
                 names = {n.id for n in ast.walk(changed) if isinstance(n, ast.Name)}
+                names = aliases_of(names, inside)
                 self._changed_by_functions |= names - own
                 for name in names - own:
                     self.forget_parts(ast.Name(name, ast.Load()))
@@ -138,6 +143,17 @@ class Effects:
         place = f"cell {cell + 1}, line {line}" if line else f"cell {cell + 1}"
         why = f"what {name} is after {place} is known only when the notebook runs"
         self._evaluator.names[name] = Unknown(None, cell, why)
+
+
+def _names_changed(parts: Iterable[ast.AST]) -> set[str]:
+    """Return the names in all expressions whose lists and dictionaries the code may change."""
+    return {
+        inner.id
+        for part in parts
+        for changed in _changed(part)
+        for inner in ast.walk(changed)
+        if isinstance(inner, ast.Name)
+    }
 
 
 def _own_names(inside: list[ast.AST]) -> set[str]:
