@@ -112,8 +112,10 @@ class Step:
         request = RunRequest(
             _step_folder(), step_params_file_globs, pipeline_params_file_globs, env_name
         )
+        console = Console()
         try:
-            self._run = StepRun(request, listener=Console())
+            self._run = StepRun(request, listener=console)
+            console.verbose = self._run.verbose
             self._error = self._run.refused
             if self._error is None:
                 self.notebooks = tuple(

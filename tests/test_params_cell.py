@@ -217,7 +217,7 @@ def test_an_annotation_that_is_not_understood_is_noted_and_not_checked(annotatio
     schema = read(f"x: {annotation}", PRELUDE)
 
     (note,) = schema.notes
-    assert note.startswith("cell 1, line 1: 'x': the annotation")
+    assert note.startswith("cell 2, line 1: 'x': the annotation")
 
 
 @pytest.mark.parametrize(

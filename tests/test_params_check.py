@@ -421,7 +421,7 @@ def test_a_malformed_reference_is_an_error_in_every_form(source):
 
 
 def test_a_problem_of_the_cell_is_an_error():
-    assert lines("x: int = (", {}, strict=False)[0].startswith("cell 1, line 1: ")
+    assert lines("x: int = (", {}, strict=False)[0].startswith("cell 2, line 1: ")
 
 
 def test_a_substep_is_checked_as_its_files_say():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,11 @@ sys.exit(7)
 
 def shell(command: str, *arguments: str) -> int:
     """Run one line of a shell; $1 is Python."""
-    return subprocess.run(["sh", "-c", command, "sh", sys.executable, *arguments]).returncode
+    return subprocess.run(
+        ["sh", "-c", command, "sh", sys.executable, *arguments],
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        check=False,
+    ).returncode
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -137,7 +137,9 @@ def run(
 
     files = tuple(path.resolve() for path in params_files)
     request = RunRequest(folder.resolve(), env_name=env, overrides=overrides, params_files=files)
-    going = StepRun(request, listener=Console(verbose=not quiet))
+    console = Console(verbose=not quiet)
+    going = StepRun(request, listener=console)
+    console.verbose = going.verbose and not quiet
     record = run_substeps(going)
     if tag:
         going.tag()

@@ -13,18 +13,18 @@ class Console:
 
     Args:
         stream: Where to; the process's error stream by default.
-        verbose: Whether what the cells print is shown as well.
+        verbose: Whether what the cells print is shown as well; may be changed at any time.
     """
 
     def __init__(self, stream: TextIO | None = None, *, verbose: bool = True) -> None:
         self._stream = stream
-        self._verbose = verbose
+        self.verbose = verbose
         self._partial: dict[tuple[str, int | None, str | None], str] = {}
 
     def __call__(self, event: RunEvent) -> None:
         """Print one event."""
         if event.kind == "stream":
-            if self._verbose:
+            if self.verbose:
                 self._text(event)
             return
         self._flush()

@@ -173,7 +173,10 @@ def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> 
     content = path.read_bytes()
     metadata = _metadata(path, content)
     if path.suffix == ".ipynb":
-        find_kernel(params.kernel_name, metadata)
+        try:
+            find_kernel(params.kernel_name, metadata)
+        except NotebookError as error:
+            raise NotebookError(*(f"{name}: {line}" for line in error.lines)) from None
     reading = read_interface(
         cells,
         pipeline_params=params.pipeline_params,

@@ -86,6 +86,11 @@ class StepRun:
         return self._evidence.folder
 
     @property
+    def verbose(self) -> bool:
+        """Whether what the cells print is to be shown: ``verbose_output`` can say no."""
+        return self.prepared.params.step_params.get("verbose_output", True) is not False
+
+    @property
     def ended(self) -> bool:
         """Whether the run is over."""
         return self._ended

@@ -121,10 +121,9 @@ def test_an_answer_that_cannot_be_written_is_one_line():
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure():
-    going = subprocess.Popen(
-        [sys.executable, "-m", "sinara", "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    going.stdout.close()
+    command = [sys.executable, "-m", "sinara", "doctor"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as going:
+        going.stdout.close()
 
-    assert going.stderr.read() == b""
-    assert going.wait() == 0
+        assert going.stderr.read() == b""
+        assert going.wait() == 0

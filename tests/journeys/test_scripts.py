@@ -514,3 +514,18 @@ def test_a_substep_whose_output_is_missing_is_never_called_succeeded(tmp_path):
     assert done.returncode == 1
     assert "a.ipynb failed after" in done.stderr
     assert "succeeded" not in done.stderr
+
+
+@pytest.mark.parametrize(("value", "shown"), [(True, True), (False, False), (None, True)])
+def test_verbose_output_says_whether_cells_are_shown(tmp_path, value, shown):
+    made = notebook(cell("print('from a cell')"))
+    step = write_step(
+        tmp_path / "pipe-load",
+        {"load.ipynb": made},
+        step_params={} if value is None else {"verbose_output": value},
+    )
+
+    done = run_script(step)
+
+    assert done.returncode == 0, done.stderr
+    assert ("from a cell" in done.stderr) is shown
