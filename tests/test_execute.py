@@ -125,7 +125,6 @@ def test_a_limit_ends_a_module(module, body):
 
     assert (done.status, done.failure.kind) == ("failed", "timeout")
     assert "The run limit of 1 s is over" in done.failure.message
-    assert done.seconds < 7
 
 
 def test_nothing_that_a_module_starts_outlives_it(module, tmp_path):
