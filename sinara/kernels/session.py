@@ -101,6 +101,30 @@ class Session:
             finally:
                 self.progress.cell_complete(cell, cell_index=index)
 
+    def aside(self, code: str, seconds: float) -> bool:
+        """Run code of our own silently between two cells; it leaves no output and no count.
+
+        Args:
+            code: In the kernel's language; it hands over what it finds in a file.
+            seconds: How long to wait for it.
+
+        Returns:
+            Whether it ended well in time. A dead kernel and a signal are left to the next wait.
+        """
+        identity = self.client.execute(code, silent=True)
+        answer: dict[str, Any] = {}
+
+        def take(event: Event) -> None:
+            _, message = event
+            if message.parent == identity and message.kind == "execute_reply":
+                answer.update(message.content)
+            else:
+                self._take(event)
+
+        if not self.watch.pump(lambda: bool(answer), take, seconds, hurry=True):
+            self.client.interrupt()
+        return answer.get("status") == "ok"
+
     def emit(self, kind: EventKind, cell: int | None = None, **more: Any) -> None:
         """Tell the caller what happens."""
         if self.options.on_event is not None:

@@ -111,13 +111,13 @@ class Watch:
     def _interrupt(self, done: Done, take: Take) -> Exit | None:
         """Interrupt the cell; kill the kernel if that does not help, and say how it ended."""
         self.client.interrupt()
-        if self._pump(done, take, INTERRUPT_SECONDS) and self.client.exit is None:
+        if self.pump(done, take, INTERRUPT_SECONDS) and self.client.exit is None:
             return None
         return self._kill(take)
 
     def _cancel(self, done: Done, take: Take) -> None:
         self.client.interrupt()
-        if not self._pump(done, take, CANCEL_SECONDS, hurry=True):
+        if not self.pump(done, take, CANCEL_SECONDS, hurry=True):
             self.client.kernel.process.send_signal(signal.SIGTERM)
             if not self._ends_within(TERMINATE_SECONDS):
                 self._kill(take)
@@ -128,7 +128,7 @@ class Watch:
         self._drain(take)
         return self.client.exit or Exit(killed_by="the driver")
 
-    def _pump(self, done: Done, take: Take, seconds: float, *, hurry: bool = False) -> bool:
+    def pump(self, done: Done, take: Take, seconds: float, *, hurry: bool = False) -> bool:
         """Handle messages for so long; True if it is done or dead."""
         end = time.monotonic() + seconds
         while not done() and self.client.exit is None:
@@ -139,7 +139,7 @@ class Watch:
         return True
 
     def _ends_within(self, seconds: float) -> bool:
-        return self._pump(lambda: False, lambda _: None, seconds, hurry=True)
+        return self.pump(lambda: False, lambda _: None, seconds, hurry=True)
 
     def _drain(self, take: Take) -> None:
         end = time.monotonic() + DRAIN_SECONDS
