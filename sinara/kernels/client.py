@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import zmq
 
-from sinara.kernels import launch
 from sinara.kernels.exits import Exit
 from sinara.kernels.launch import StartedKernel
 from sinara.kernels.wire import Message, Wire
@@ -31,7 +30,8 @@ class Client:
 
     def __init__(self, kernel: StartedKernel, *, limit: int, wake: int | None = None) -> None:
         self.kernel = kernel
-        self._wire = Wire(kernel.connection.key, limit)
+        self._limit = limit
+        self._wire = Wire("", limit)
         self._wake = wake
         self._context = zmq.Context(io_threads=1)
         self._poller = zmq.Poller()
@@ -43,12 +43,13 @@ class Client:
         return self.kernel.process.poll()
 
     def connect(self) -> bool:
-        """Open the channels; False if a tcp kernel has not said yet where they are."""
+        """Open the channels; False if the kernel has not said yet where they are."""
         if self._sockets:
             return True
-        connection = launch.read_ports(self.kernel.file, self.kernel.connection)
+        connection = self.kernel.connection()
         if connection is None:
             return False
+        self._wire = Wire(connection.key, self._limit)
         kinds: dict[Channel, int] = {"shell": zmq.DEALER, "iopub": zmq.SUB, "control": zmq.DEALER}
         for channel, kind in kinds.items():
             socket = self._context.socket(kind)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 NEVER_STARTED = "never started"  # as the cause of an end
+LOG_TAIL = 16_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class Exit:
     peak_memory: int | None = None  # bytes
     killed_by: str | None = None  # "the watchdog", "the driver", ... or nobody that we know
     log: str = ""  # tail of what it wrote to its own stdout and stderr
+    out_of_memory: bool = False  # the system killed it, or what it started, for its own limit
 
     @property
     def text(self) -> str:
@@ -32,3 +35,13 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def tail(file: Path) -> str:
+    """Return the end of a log file, or nothing if it cannot be read."""
+    try:
+        with file.open("rb") as log:
+            log.seek(max(0, file.stat().st_size - LOG_TAIL))
+            return log.read().decode("utf-8", "replace")
+    except OSError:
+        return ""

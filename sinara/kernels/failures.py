@@ -121,6 +121,20 @@ def timeout(name: str, seconds: float, where: str, index: int | None, how: Exit 
     )
 
 
+def stopped(number: int, where: str, index: int | None, how: Exit) -> Failure:
+    """Return the failure of a kernel that somebody stopped, and nobody let go on."""
+    return Failure(
+        kind="kernel died",
+        message=(
+            f"The kernel stopped answering {where}: its process was stopped by "
+            f"{signal_name(number)}, did not go on, and was killed."
+        ),
+        cell=index,
+        signal=number,
+        peak_memory=how.peak_memory,
+    )
+
+
 def no_answer(where: str, index: int, seconds: float) -> Failure:
     """Return the failure of a kernel that ended a cell but never says how."""
     message = f"The kernel stopped answering {where}: the cell ended {seconds:g} s ago."

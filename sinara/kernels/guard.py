@@ -1,20 +1,23 @@
 """The guard: a small process that stands between the driver and one kernel.
 
-It is started as ``python -I -S guard.py FD``, uses the standard library only, and
-outlives neither side::
+The supervisor forks it; it uses the standard library only, and outlives nobody::
 
-    driver dies (end of file on FD) ──► everything below the guard is killed
-    kernel ends, in whatever way    ──► so is everything that it left behind
-    guard dies                      ──► the kernel gets SIGKILL (PR_SET_PDEATHSIG)
+    driver dies (end of file on the socket) ──► everything below the guard is killed
+    supervisor dies (PR_SET_PDEATHSIG) ───────► likewise, and the driver is told
+    kernel ends, in whatever way ─────────────► so does everything that it left behind
+    guard dies ───────► the kernel gets SIGKILL (PR_SET_PDEATHSIG); what it had started
+                        falls to the supervisor, the next subreaper, which kills it
 
 On Linux the guard is the *subreaper* of all that the kernel starts: a grandchild that
 calls ``setsid`` or forks twice becomes the guard's own child, so "no child left" means
 that nothing is left. Elsewhere the kernel's process group is killed.
 
-FD is one end of a socket pair and carries JSON lines. The driver sends a start order
-(see :func:`_start`) and then ``{"signal": 2}``, ``{"deadline": seconds or null}`` and
-``{"kill": true}``; the guard answers ``{"started": pid}`` or ``{"failed": why}``, then
-``{"exited": {...}}`` and, when nothing is left, ``{"gone": true}``.
+The socket carries JSON lines. The driver sends one start order ``{"start": {...}}`` (see
+:class:`~sinara.kernels.order.Order`), and then ``{"signal": 2}``, ``{"deadline": seconds or null}``,
+``{"kill": true}`` and at last ``{"leave": true}``. The guard answers ``{"ready": {...}}`` when
+a kernel that was prepared ahead waits, ``{"started": pid}`` or ``{"failed": why}``,
+``{"stopped": signal or 0}``, then ``{"exited": {...}}`` and, when nothing is left,
+``{"gone": true}``; it leaves when the driver says so or closes.
 """
 
 from __future__ import annotations
@@ -23,165 +26,250 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
-import sys
 import time
-from typing import Any
+from typing import Any, Protocol
+
+from sinara.kernels import groups
+from sinara.kernels.order import Order
+from sinara.kernels.posix import (
+    ENDING,
+    become_child,
+    descendants,
+    fork,
+    hand_over_signals,
+    receive,
+    send_signal,
+    signal_group,
+)
 
 LOG_TAIL = 16_000  # bytes of the kernel's own stdout and stderr that are kept
 SWEEP_SECONDS = 5.0
 POLITE_SECONDS = 0.5
 TICK = 0.5
-HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
-PR_SET_CHILD_SUBREAPER = 36
 
 
-def main() -> None:
-    """Start what the driver orders, watch it, and leave nothing behind."""
-    driver = socket.socket(fileno=int(sys.argv[1]))
-    driver.set_inheritable(False)
-    os.setsid()
-    wake, wake_write = os.pipe()
-    os.set_blocking(wake_write, False)
-    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    for number in HANDLED:
-        signal.signal(number, _ignore)
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    guard = Guard(driver, wake)
-    order = guard.read_order()
-    if order is None:
-        return
-    try:
-        guard.run(order)
-    finally:
-        guard.clean(order["folders"])
+class Prepared(Protocol):
+    """A kernel that is forked before anybody has ordered it."""
 
+    folder: str  # its private folder
+    says: dict[str, str]  # what the driver has to know to talk to it
 
-def _ignore(number: int, frame: Any) -> None:
-    """Let the signal arrive on the wake-up pipe only."""
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+    def live(self, channel: socket.socket) -> None:
+        """In the forked process: be the kernel. Says ``ready``, waits for the order, runs it."""
 
 
 class Guard:
-    """One kernel's guard."""
+    """One kernel's guard; it runs in a process of its own.
 
-    def __init__(self, driver: socket.socket, wake: int) -> None:
+    Args:
+        driver: The socket to the driver.
+        supervisor: The process id of whoever forked this process.
+    """
+
+    def __init__(self, driver: socket.socket, supervisor: int) -> None:
         self.driver = driver
-        self.wake = wake
+        self.supervisor = supervisor
+        self.wake = hand_over_signals()
         self.buffer = b""
+        self.handed: list[int] = []  # file descriptors that came with an order: stdout and stderr
         self.driver_gone = False
-        self.parent = os.getppid()
+        self.leaving = False
         self.pid = 0
+        self.channel: socket.socket | None = None  # to a kernel that was prepared ahead
+        self.folders: list[str] = []
+        self.group: groups.Group | None = None
         self.log = -1
         self.tail = b""
         self.deadline: float | None = None
         self.killed_by: str | None = None
         self.ended: tuple[int, int] | None = None  # (wait status, peak memory in bytes)
+        self.done = False  # nothing was started, or all that was is over
 
-    def read_order(self) -> dict[str, Any] | None:
-        """Return the start order, or ``None`` if the driver is gone before it came."""
-        while b"\n" not in self.buffer:
-            data = self.driver.recv(65536)
-            if not data:
-                return None
-            self.buffer += data
-        line, _, self.buffer = self.buffer.partition(b"\n")
-        order: dict[str, Any] = json.loads(line)
-        return order
-
-    def run(self, order: dict[str, Any]) -> None:
-        """Start the process, wait for its end, and kill whatever it left."""
+    def serve(self, prepared: Prepared | None = None) -> None:
+        """Start what the driver orders, watch it, and leave nothing behind."""
         try:
-            self.pid, self.log = _start(order)
-        except OSError as error:
-            self.say({"failed": f"{error.strerror or error}: {error.filename or order['argv'][0]}"})
+            if prepared is not None:
+                self.prepare(prepared)
+            while self.ended is None and not self.done:
+                self.wait()
+            if self.ended is not None:
+                self.conclude()
+            while not self.driver_gone and not self.leaving:
+                self.wait()  # the driver may still want to read what lies in the folders
+        finally:
+            for folder in self.folders:
+                shutil.rmtree(folder, ignore_errors=True)
+            if self.group is not None:
+                self.group.remove()
+
+    def prepare(self, prepared: Prepared) -> None:
+        """Fork the kernel now; it boots, says that it is ready, and waits for its order."""
+        self.folders = [prepared.folder]
+        self.channel, theirs = socket.socketpair()
+        self.log, log_write = _log_pipe()
+        guard = os.getpid()
+        self.pid = fork()
+        if self.pid == 0:
+            become_child(guard, log_write, log_write, keep=(theirs.fileno(),))
+            prepared.live(theirs)
+            os._exit(1)  # it never returns
+        theirs.close()
+        os.close(log_write)
+        self.says = prepared.says
+
+    def start(self, order: Order) -> None:
+        """Carry out the start order."""
+        self.folders += order.folders
+        self.group = groups.make(memory=order.memory)
+        if order.argv is None:
+            self._hand_over(order)
             return
-        self.say({"started": self.pid})
-        self.carry_out()  # what came together with the start order
-        while self.ended is None:
-            self.wait()
+        try:
+            self.pid, self.log = _start(order, self.handed, self.group)
+        except OSError as error:
+            self._fail(f"{error.strerror or error}: {error.filename or order.argv[0]}")
+            return
+        finally:
+            self.close_handed()
+        self._started()
+
+    def _hand_over(self, order: Order) -> None:
+        """Give the order to the kernel that waits for it."""
+        if self.group is not None:
+            self.group.add(self.pid)
+        message = json.dumps({**vars(order), "grouped": self._limited()}).encode() + b"\n"
+        with contextlib.suppress(OSError):  # it is dead, and reaped with the next tick
+            assert self.channel is not None
+            self.channel.sendall(message)
+
+    def _limited(self) -> bool:
+        return self.group is not None and self.group.limits_memory
+
+    def _started(self) -> None:
+        group = None if self.group is None else self.group.path
+        self.say({"started": self.pid, "group": group})
+
+    def _fail(self, why: str) -> None:
+        self.say({"failed": why})
+        self.done = True
+
+    def conclude(self) -> None:
+        """Tell how the kernel ended, and end what it left."""
+        assert self.ended is not None
         self.read_log()
         status, peak = self.ended
-        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
-        ended = {"code": code, "signal": number, "peak": peak, "by": self.killed_by}
+        ended = {
+            "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+            "peak": peak,
+            "by": self.killed_by,
+            "out_of_memory": self.group is not None and self.group.out_of_memory(),
+        }
         self.say({"exited": ended, "log": self.tail[-LOG_TAIL:].decode("utf-8", "replace")})
         self.say({"gone": self.sweep()})
-        while not self.driver_gone and os.getppid() == self.parent:
-            self.wait()  # the driver may still want to read what lies in the folders
 
     def wait(self) -> None:
         """Handle what happens next, for at most one tick."""
         watched = [self.wake] + ([] if self.driver_gone else [self.driver.fileno()])
         watched += [self.log] if self.log >= 0 else []
+        watched += [self.channel.fileno()] if self.channel is not None else []
         seconds = TICK
         if self.deadline is not None:
             seconds = max(0.0, min(seconds, self.deadline - time.monotonic()))
         ready = select.select(watched, [], [], seconds)[0]
         if self.log in ready:
             self.read_log()
-        if self.driver.fileno() in ready:
+        if self.channel is not None and self.channel.fileno() in ready:
+            self.hear()
+        if not self.driver_gone and self.driver.fileno() in ready:
             self.obey()
-        if self.wake in ready and set(os.read(self.wake, 4096)) - {signal.SIGCHLD}:
-            self.kill("a signal to the guard")
-        if os.getppid() != self.parent:
-            self.kill("the death of the driver")
+        signals = set(os.read(self.wake, 4096)) if self.wake in ready else set()
+        if os.getppid() != self.supervisor:
+            self.leaving = True
+            self.kill("the death of its supervisor")
+        elif signals & ENDING:
+            self.leaving = True
+            self.kill("a signal to its guard")
         if self.deadline is not None and time.monotonic() >= self.deadline:
             self.deadline = None
             self.kill("the watchdog")
         self.reap()
 
-    def obey(self) -> None:
-        """Read what the driver asks for; an end of file means that it is dead."""
+    def hear(self) -> None:
+        """Take in what the prepared kernel says: that it is ready, and how its start went."""
+        assert self.channel is not None
         try:
-            data = self.driver.recv(65536)
+            data = self.channel.recv(65536)
         except OSError:
             data = b""
+        if not data:
+            self.channel.close()
+            self.channel = None
+            return
+        for line in data.splitlines():
+            said = json.loads(line)
+            if "ready" in said:
+                self.say({"ready": self.says})
+            elif "failed" in said:
+                self._fail(said["failed"])
+                self.kill("its guard")
+            else:
+                self._started()
+
+    def obey(self) -> None:
+        """Read what the driver asks for; an end of file means that it is dead."""
+        data, handed = receive(self.driver)
+        self.handed += handed
         if not data:
             self.driver_gone = True
             self.kill("the death of the driver")
         self.buffer += data
-        self.carry_out()
-
-    def carry_out(self) -> None:
-        """Do what the driver has asked for so far."""
         while b"\n" in self.buffer:
             line, _, self.buffer = self.buffer.partition(b"\n")
-            asked = json.loads(line)
-            if "deadline" in asked:
-                seconds = asked["deadline"]
-                self.deadline = None if seconds is None else time.monotonic() + seconds
-            elif "signal" in asked and self.ended is None:
-                _signal_group(self.pid, asked["signal"])
-            elif "kill" in asked:
-                self.kill("the driver")
+            self.carry_out(json.loads(line))
+
+    def carry_out(self, asked: dict[str, Any]) -> None:
+        """Do one thing that the driver has asked for."""
+        if "start" in asked:
+            self.start(Order(**asked["start"]))
+        elif "deadline" in asked:
+            seconds = asked["deadline"]
+            self.deadline = None if seconds is None else time.monotonic() + seconds
+        elif "signal" in asked and self.ended is None and self.pid:
+            signal_group(self.pid, asked["signal"])
+        elif "kill" in asked:
+            self.kill("the driver")
+        elif "leave" in asked:
+            self.leaving = True
 
     def kill(self, cause: str) -> None:
         """Kill the kernel's process group; the first cause is the one that counts."""
-        if self.ended is None:
+        if not self.pid:
+            self.done = True
+        elif self.ended is None:
             self.killed_by = self.killed_by or cause
-            _signal_group(self.pid, signal.SIGKILL)
+            signal_group(self.pid, signal.SIGKILL)
 
     def reap(self) -> bool:
         """Collect every child that ended; return True when no child is left."""
         while True:
             try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                options = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
+                pid, status, usage = os.wait4(-1, options)
             except ChildProcessError:
                 return True
             if pid == 0:
                 return False
-            if pid == self.pid and self.ended is None:
-                scale = 1 if sys.platform == "darwin" else 1024  # getrusage(2)
-                self.ended = (status, usage.ru_maxrss * scale)
+            if pid != self.pid or self.ended is not None:
+                continue
+            if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
+                stopped = os.WSTOPSIG(status) if os.WIFSTOPPED(status) else 0
+                self.say({"stopped": int(stopped)})
+                continue
+            self.ended = (status, usage.ru_maxrss * _MEMORY_UNIT)
 
     def sweep(self) -> bool:
         """End all that the kernel started; return True when nothing is left.
@@ -198,12 +286,14 @@ class Guard:
             if polite and passed < POLITE_SECONDS:
                 for pid in set(descendants(os.getpid())) - asked:
                     asked.add(pid)
-                    _signal(pid, signal.SIGTERM)
+                    send_signal(pid, signal.SIGTERM)
             else:
+                if self.group is not None:
+                    self.group.kill()
                 for pid in descendants(os.getpid()):
-                    _signal(pid, signal.SIGKILL)
+                    send_signal(pid, signal.SIGKILL)
             time.sleep(0.005)
-        _signal_group(self.pid, signal.SIGKILL, reaped=True)  # without /proc, that is all we can do
+        signal_group(self.pid, signal.SIGKILL, reaped=True)  # without /proc that is all we can do
         return True
 
     def read_log(self) -> None:
@@ -220,6 +310,12 @@ class Guard:
                 self.log = -1
             self.tail = (self.tail + data)[-LOG_TAIL:]
 
+    def close_handed(self) -> None:
+        """Close the descriptors that the driver handed over; the kernel has copies."""
+        for fd in self.handed:
+            os.close(fd)
+        self.handed = []
+
     def say(self, message: dict[str, Any]) -> None:
         """Tell the driver, if there still is one."""
         try:
@@ -227,107 +323,66 @@ class Guard:
         except OSError:
             self.driver_gone = True
 
-    @staticmethod
-    def clean(folders: list[str]) -> None:
-        """Remove the kernel's private folders: sockets, connection file, IPython's own."""
-        import shutil
 
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+_MEMORY_UNIT = 1 if os.uname().sysname == "Darwin" else 1024  # of ru_maxrss: getrusage(2)
 
 
-def _start(order: dict[str, Any]) -> tuple[int, int]:
+def _log_pipe() -> tuple[int, int]:
+    log, log_write = os.pipe()
+    os.set_blocking(log, False)
+    return log, log_write
+
+
+def _start(order: Order, handed: list[int], group: groups.Group | None) -> tuple[int, int]:
     """Start ``argv`` in ``cwd`` with ``env``; return its pid and where its log comes from.
 
-    ``stdio`` names the file descriptors that become 1 and 2; without it both go to a
+    ``handed`` are the file descriptors that become 1 and 2; without them both go to a
     pipe of which the guard keeps the tail, and then the second value is its other end.
     """
-    log, log_write = os.pipe() if order["stdio"] is None else (-1, -1)
-    out, err = order["stdio"] or (log_write, log_write)
-    os.set_inheritable(out, False)
-    os.set_inheritable(err, False)
+    log, log_write = (-1, -1) if handed else _log_pipe()
+    out, err = handed or (log_write, log_write)
     trouble, trouble_write = os.pipe()
     guard = os.getpid()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
-        _become(order, out, err, trouble_write, guard)
-    for fd in {out, err, trouble_write}:
-        os.close(fd)
+        become_child(guard, out, err, keep=(trouble_write,))
+        _become(order, trouble_write, group)
+    os.close(trouble_write)
+    if log_write >= 0:
+        os.close(log_write)
     what = os.read(trouble, 4096)
     os.close(trouble)
     if what:
         os.waitpid(pid, 0)
         number, _, name = what.decode("utf-8", "replace").partition(" ")
         raise OSError(int(number), os.strerror(int(number)), name)
-    if log >= 0:
-        os.set_blocking(log, False)
     return pid, log
 
 
-def _become(order: dict[str, Any], out: int, err: int, trouble: int, guard: int) -> None:
-    """Turn this fork into the kernel; never returns."""
-    where = order["argv"][0]
+def _become(order: Order, trouble: int, group: groups.Group | None) -> None:
+    """Turn this fork into the ordered program; never returns."""
+    assert order.argv is not None
+    where = order.argv[0]
     try:
-        os.setsid()
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != guard:
-            os._exit(1)
-        signal.set_wakeup_fd(-1)
-        for number in (
-            signal.SIGCHLD,
-            signal.SIGTERM,
-            signal.SIGINT,
-            signal.SIGHUP,
-            signal.SIGPIPE,
-        ):
-            signal.signal(number, signal.SIG_DFL)
-        out, err = os.dup(out), os.dup(err)  # dup2 below must not close what it copies
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(out, 1)
-        os.dup2(err, 2)
-        where = order["cwd"]
+        if group is not None:
+            group.add(os.getpid())
+        apply_limits(order, grouped=group is not None and group.limits_memory)
+        if order.umask is not None:
+            os.umask(order.umask)
+        where = order.cwd
         os.chdir(where)
-        where = order["argv"][0]
-        os.execvpe(where, order["argv"], order["env"])
+        where = order.argv[0]
+        os.set_inheritable(trouble, False)
+        os.execvpe(where, order.argv, order.env)
     except OSError as error:
         os.write(trouble, f"{error.errno or 0} {where}".encode("utf-8", "replace"))
     os._exit(127)
 
 
-def _signal_group(pid: int, number: int, *, reaped: bool = False) -> None:
-    try:
-        os.killpg(pid, number)
-    except OSError:
-        if not reaped:  # else the number may belong to somebody else by now
-            _signal(pid, number)
+def apply_limits(order: Order, *, grouped: bool) -> None:
+    """Limit this process, and what it will start, where its control group does not."""
+    memory = None if grouped else order.memory
+    if memory is not None or order.cpu_seconds is not None:
+        from sinara.kernels import rlimits
 
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(OSError):  # it is gone already, or belongs to somebody else
-        os.kill(pid, number)
-
-
-def descendants(root: int) -> list[int]:
-    """Return the ids of all processes below ``root``, or nothing where there is no ``/proc``."""
-    children: dict[int, list[int]] = {}
-    try:
-        names = os.listdir("/proc")  # noqa: PTH208 - pathlib takes as long to import as all of this
-    except OSError:
-        return []
-    for name in filter(str.isdigit, names):
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                parent = int(file.read().rpartition(b")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            continue
-        children.setdefault(parent, []).append(int(name))
-    found, ahead = [], [root]
-    while ahead:
-        below = children.get(ahead.pop(), [])
-        found += below
-        ahead += below
-    return found
-
-
-if __name__ == "__main__":
-    main()
+        rlimits.apply(memory, order.cpu_seconds)

@@ -43,6 +43,7 @@ class Job:
             session = Session(manager.nb.cells, client, self.options, manager, signals)
             self._run(session)
             session.watch.shut_down()
+            self.warnings += kernel.warnings()
         self._conclude(manager.nb, session)
 
     def _end(self, kernel: StartedKernel) -> None:

@@ -14,18 +14,21 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sinara.kernels import processes
+from sinara.kernels.inside import CHANNELS, SOCKET_PATH_LIMIT, private_environment
 from sinara.kernels.options import ExecuteOptions
+from sinara.kernels.order import Order
 from sinara.kernels.specs import KernelSpec, find_kernel
 
-SOCKET_PATH_LIMIT = 90  # bytes; sockaddr_un holds 104 on macOS and 108 on Linux
-CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
+FILE_NAME = "connection.json"
+_IPC_PORTS = {channel: number for number, channel in enumerate(CHANNELS, start=1)}
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,53 @@ class Connection:
         return f"{self.transport}://{self.address}{separator}{self.ports[channel]}"
 
 
-@dataclass(frozen=True)
 class StartedKernel:
-    """A kernel that was started a moment ago and may not answer yet."""
+    """A kernel that was started a moment ago and may not answer yet.
 
-    spec: KernelSpec
-    process: processes.Process
-    connection: Connection
-    file: Path  # the connection file
+    Args:
+        spec: Which kernel.
+        place: Where an ordinary kernel of it has its files, if one is started.
+        why_cold: Why nobody can expect it to be warm; ``None`` if it should be.
+    """
+
+    def __init__(self, spec: KernelSpec, place: Place, why_cold: str | None) -> None:
+        self.spec = spec
+        self.process: processes.Process
+        self._place = place
+        self._as_asked = why_cold is not None
+
+    @property
+    def how(self) -> str:
+        """How it was started, in words: ``warm``, or ``cold`` and why."""
+        if self.process.is_warm:
+            return "warm"
+        return f"cold: {self.process.told}" if self.process.told else "cold"
+
+    @property
+    def file(self) -> Path:
+        """The connection file."""
+        known = self.process.place
+        return Path(known["folder"], FILE_NAME) if known else self._place.file
+
+    def connection(self) -> Connection | None:
+        """Return where its channels are, or ``None`` if it has not said so yet."""
+        known = self.process.place
+        if known is not None:
+            return Connection("ipc", f"{known['folder']}/s", _IPC_PORTS, known["key"])
+        if self.process.is_warm:
+            self.process.poll()
+            return None
+        return read_ports(self._place.file, self._place.connection)
+
+    def warnings(self) -> list[str]:
+        """Return what a person should know of how kernels start here; each is told once."""
+        found = [
+            f"Module '{module}' is not imported ahead: {why}."
+            for module, why in self.process.refused.items()
+        ]
+        if self.process.told and not self._as_asked:
+            found.append(f"Kernels start cold here: {self.process.told}.")
+        return [text for text in found if _first_time(text)]
 
     def close(self) -> bool:
         """Kill it and all that it started; True if nothing is left."""
@@ -62,7 +104,7 @@ def start_ahead(
 ) -> StartedKernel:
     """Start a kernel now that :func:`sinara.execute.execute_notebook` gets later.
 
-    A kernel needs most of a second to boot; the driver can import and read meanwhile.
+    A kernel may need most of a second to boot; the driver can import and read meanwhile.
     Nothing heavy is imported here. Whoever does not hand it over has to ``close()`` it.
 
     Args:
@@ -72,70 +114,121 @@ def start_ahead(
     Raises:
         NotebookError: If the kernel is not installed; nothing was started then.
     """
-    return start_kernel(
-        find_kernel(options.kernel_name, metadata),
-        runtime_folder=options.runtime_folder,
-        cwd=options.cwd,
-        env=options.env,
-        start_timeout=options.start_timeout,
-    )
+    return start_kernel(find_kernel(options.kernel_name, metadata), options)
 
 
-def start_kernel(
-    spec: KernelSpec,
-    *,
-    runtime_folder: Path,
-    cwd: Path,
-    env: Mapping[str, str],
-    start_timeout: float = 60.0,
-) -> StartedKernel:
-    """Start a kernel without waiting for it, so that there is time to import the rest.
+def start_kernel(spec: KernelSpec, options: ExecuteOptions) -> StartedKernel:
+    """Start a kernel without waiting for it: a warm one if that is possible.
 
     Args:
         spec: Which kernel.
-        runtime_folder: Where its private folder is made; it is made too if it is missing.
-        cwd: The notebook's working directory.
-        env: The kernel's whole environment, to which only private folders are added.
-        start_timeout: Seconds after which it is killed unless somebody takes it over.
+        options: Its folders, environment and limits; ``start_timeout`` is when it is killed
+            unless somebody takes it over.
     """
-    runtime_folder.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="k-", dir=runtime_folder))
-    sockets = folder
-    if processes.IS_POSIX and len(os.fsencode(folder / "s-1")) > SOCKET_PATH_LIMIT:
-        sockets = Path(tempfile.mkdtemp(prefix="sinara-k-", dir="/tmp"))
-    connection = new_connection(sockets)
-    file = folder / "connection.json"
-    file.touch(0o600)
-    file.write_text(json.dumps(_connection_info(connection, spec)), encoding="utf-8")
-    argv = spec.command(file)
-    if spec.is_ipykernel:
-        argv.append("--HistoryManager.hist_file=:memory:")
-    process = processes.start(
-        argv,
-        env=kernel_environment(env, spec, folder),
-        cwd=cwd,
-        folders=sorted({folder, sockets}),
-    )
-    process.set_deadline(start_timeout)
-    return StartedKernel(spec, process, connection, file)
+    place = Place(spec, options)
+    why_cold = _why_cold(spec, options)
+    kernel = StartedKernel(spec, place, why_cold)
+    if processes.IS_POSIX:
+        from sinara.kernels.guarded import GuardedProcess
+        from sinara.kernels.pool import any_pool, pool
+
+        supervisor = any_pool() if why_cold else pool(warm=True, preload=options.preload)
+        told = why_cold or supervisor.misfit({**options.env, **spec.env})
+        order = None if told else place.order(None)
+        kernel.process = GuardedProcess(
+            place.ordinary, supervisor=supervisor, warm=order, told=told or ""
+        )
+    else:
+        order = place.ordinary()
+        kernel.process = processes.start(
+            order.argv or (),
+            env=order.env,
+            cwd=options.cwd,
+            folders=[Path(folder) for folder in order.folders],
+        )
+    kernel.process.set_deadline(options.start_timeout)
+    return kernel
+
+
+def _why_cold(spec: KernelSpec, options: ExecuteOptions) -> str | None:
+    """Return why this kernel is started and not forked; ``None`` if it can be forked."""
+    if sys.platform != "linux":
+        return "this system cannot fork a process that is at work"
+    if not options.warm:
+        return "the settings say so"
+    if spec.language != "python":
+        return f"its language is {spec.language}"
+    if not spec.is_own:
+        return "it has an interpreter of its own"
+    return None
+
+
+_told: set[str] = set()
+
+
+def _first_time(text: str) -> bool:
+    """True if this was not told in this process before."""
+    if text in _told:
+        return False
+    _told.add(text)
+    return True
+
+
+class Place:
+    """Where an ordinary kernel has its files; they are made when they are needed."""
+
+    def __init__(self, spec: KernelSpec, options: ExecuteOptions) -> None:
+        self._spec = spec
+        self._options = options
+        self.file = Path()
+        self.connection = Connection("", "", {}, "")
+
+    def ordinary(self) -> Order:
+        """Make the folder and the connection file, and return the order to start the kernel."""
+        spec, options = self._spec, self._options
+        options.runtime_folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="k-", dir=options.runtime_folder))
+        sockets = folder
+        if processes.IS_POSIX and len(os.fsencode(folder / "s-1")) > SOCKET_PATH_LIMIT:
+            sockets = Path(tempfile.mkdtemp(prefix="sinara-k-", dir="/tmp"))
+        self.connection = new_connection(sockets)
+        self.file = folder / FILE_NAME
+        self.file.touch(0o600)
+        self.file.write_text(json.dumps(_connection_info(self.connection, spec)), encoding="utf-8")
+        argv = spec.command(self.file)
+        if spec.is_ipykernel:
+            argv.append("--HistoryManager.hist_file=:memory:")
+        return self.order(argv, folder, sorted({folder, sockets}))
+
+    def order(
+        self, argv: list[str] | None, folder: Path | None = None, folders: Sequence[Path] = ()
+    ) -> Order:
+        """Return a start order for this kernel."""
+        options = self._options
+        return Order(
+            argv,
+            kernel_environment(options.env, self._spec, folder),
+            str(options.cwd),
+            [str(one) for one in folders],
+            processes.current_umask(),
+            options.limits.memory,
+            options.limits.cpu_seconds,
+        )
 
 
 def new_connection(folder: Path) -> Connection:
     """Return a fresh connection: sockets in ``folder``, or ports that the kernel chooses."""
     key = secrets.token_hex(32)
     if processes.IS_POSIX:
-        ports = {channel: number for number, channel in enumerate(CHANNELS, start=1)}
-        return Connection("ipc", str(folder / "s"), ports, key)
+        return Connection("ipc", str(folder / "s"), _IPC_PORTS, key)
     return Connection("tcp", "127.0.0.1", dict.fromkeys(CHANNELS, 0), key)
 
 
-def kernel_environment(env: Mapping[str, str], spec: KernelSpec, folder: Path) -> dict[str, str]:
-    """Return the whole environment of a kernel that lives in ``folder``."""
-    private = {
-        "IPYTHONDIR": str(folder / "ipython"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or the debugger warns at every start
-    }
+def kernel_environment(
+    env: Mapping[str, str], spec: KernelSpec, folder: Path | None
+) -> dict[str, str]:
+    """Return the whole environment of a kernel; one with a folder is kept apart in it."""
+    private = private_environment(str(folder)) if folder else {}
     added = {key: _expand(value, env) for key, value in spec.env.items()}
     kept = {key: value for key, value in env.items() if key not in {"JPY_PARENT_PID"}}
     return {**kept, **added, **private}

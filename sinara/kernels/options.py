@@ -32,6 +32,19 @@ class ExecuteEvent:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What one process and all that it starts may use.
+
+    Attributes:
+        memory: Bytes; ``None`` is no limit.
+        cpu_seconds: Seconds of processor time; ``None`` is no limit.
+    """
+
+    memory: int | None = None
+    cpu_seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class ExecuteOptions:
     """How to run one notebook or module.
 
@@ -47,6 +60,9 @@ class ExecuteOptions:
         max_notebook_output: Bytes of output kept for all cells together.
         redact: Secret values, replaced by ``****`` wherever they are printed.
         strict_shell: Whether ``!command`` fails the cell when the command fails.
+        limits: Memory and processor time that the kernel may use.
+        warm: Whether to use a kernel that was prepared ahead, where one can be.
+        preload: Further modules to import ahead in the process that kernels are forked from.
         on_event: Called, in the thread that executes, for everything that happens.
     """
 
@@ -61,6 +77,9 @@ class ExecuteOptions:
     max_notebook_output: int = MAX_NOTEBOOK_OUTPUT
     redact: tuple[str, ...] = field(default=(), repr=False)
     strict_shell: bool = False
+    limits: Limits = Limits()
+    warm: bool = True
+    preload: tuple[str, ...] = ()
     on_event: Callable[[ExecuteEvent], None] | None = None
 
 

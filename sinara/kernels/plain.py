@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from sinara.kernels.exits import NEVER_STARTED, Exit
 
@@ -17,6 +18,12 @@ LOG_TAIL = 16_000  # bytes
 
 class PlainProcess:
     """One process; its methods are those of :class:`sinara.kernels.processes.Process`."""
+
+    place: Mapping[str, str] | None = None
+    told = ""
+    stopped: tuple[int, float] | None = None
+    is_warm = False
+    refused: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,

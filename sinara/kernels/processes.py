@@ -8,11 +8,13 @@ and kill one process, but answers for nothing that the process starts itself.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from sinara.kernels.exits import Exit
+from sinara.kernels.options import Limits
 
 IS_POSIX = os.name == "posix"
 
@@ -21,6 +23,17 @@ class Process(Protocol):
     """A started process, as the rest of the package sees it."""
 
     pid: int
+    place: Mapping[str, str] | None  # "folder" and "key" of a kernel that was prepared ahead
+    told: str  # why it was not started warm
+    stopped: tuple[int, float] | None  # the signal that stopped it, and time.monotonic() then
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Modules that were not imported ahead, and why."""
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it is, or will be, a kernel that was prepared ahead."""
 
     def fileno(self) -> int | None:
         """A descriptor that is readable when there is news, if there is one."""
@@ -51,6 +64,7 @@ def start(
     cwd: Path,
     folders: Sequence[Path] = (),
     stdio: tuple[int, int] | None = None,
+    limits: Limits = Limits(),
 ) -> Process:
     """Start ``argv`` under a guard, or plainly where there can be none.
 
@@ -60,14 +74,36 @@ def start(
         cwd: The working directory.
         folders: Private folders that are removed when all is over, also if we are dead by then.
         stdio: Descriptors for stdout and stderr; without them a tail is kept for ``Exit.log``.
+        limits: Memory and processor time that it may use.
 
     Returns:
         The process; one that could not be started has ended, and ``Exit.log`` says why.
     """
     if IS_POSIX:
         from sinara.kernels.guarded import GuardedProcess
+        from sinara.kernels.order import Order
+        from sinara.kernels.pool import any_pool
 
-        return GuardedProcess(argv, env=env, cwd=cwd, folders=folders, stdio=stdio)
+        order = Order(
+            list(argv),
+            dict(env),
+            str(cwd),
+            [str(folder) for folder in folders],
+            current_umask(),
+            limits.memory,
+            limits.cpu_seconds,
+        )
+        return GuardedProcess(lambda: order, supervisor=any_pool(), stdio=stdio or ())
     from sinara.kernels.plain import PlainProcess
 
     return PlainProcess(argv, env=env, cwd=cwd, folders=folders, stdio=stdio)
+
+
+def current_umask() -> int | None:
+    """Return the umask of this process; ``None`` where it cannot be read without changing it."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^Umask:\s*([0-7]+)$", status, re.MULTILINE)
+    return int(found[1], 8) if found else None

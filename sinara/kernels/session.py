@@ -23,11 +23,11 @@ from sinara.kernels.outputs import Budget, CellOutputs, Displays
 from sinara.kernels.redact import Redactor
 from sinara.kernels.setup import setup_code
 from sinara.kernels.signals import Caught
-from sinara.kernels.watch import Died, Interruption, Overdue, Signalled, Watch
+from sinara.kernels.watch import Died, Interruption, Overdue, Signalled, Stopped, Watch
 from sinara.record import Failure
 
 ASK_AGAIN_SECONDS = 0.5
-ANSWER_SECONDS = 30.0  # for an answer that is late, after the cell has ended
+ANSWER_SECONDS = 1.5  # for an answer that is late, after the cell has ended
 
 
 class Progress(Protocol):
@@ -160,7 +160,8 @@ class Session:
         )
         if code:
             self.client.execute(code, silent=True)
-        self.emit("kernel", text=self.client.kernel.spec.name, status="started")
+        how = self.client.kernel.how
+        self.emit("kernel", text=f"{self.client.kernel.spec.name}, {how}", status="started")
 
     def _run_cell(self, index: int, cell: Cell, *, is_last: bool) -> None:
         def emit(name: str, text: str) -> None:
@@ -240,7 +241,7 @@ class Session:
                 self._current.outputs.note(ended.failure.message)
             raise ended from None
 
-    def _explain(self, cause: Signalled | Overdue | Died) -> Ended:
+    def _explain(self, cause: Signalled | Overdue | Died | Stopped) -> Ended:
         index = self._current.index if self._current else None
         where = self._where()
         if isinstance(cause, Signalled):
@@ -248,13 +249,17 @@ class Session:
         if isinstance(cause, Overdue):
             name, seconds = cause.limit.name, cause.limit.seconds
             return Ended("failed", failures.timeout(name, seconds, where, index, cause.exit))
+        if isinstance(cause, Stopped):
+            return Ended("failed", failures.stopped(cause.number, where, index, cause.exit))
         return Ended("failed", self._death(cause, where, index))
 
     def _death(self, cause: Died, where: str, index: int | None) -> Failure:
         if not self.language_info:
             said = self._redactor.text(cause.exit.log)
             return failures.start_failure(cause.exit, self.client.kernel.spec.name, said)
-        killed_for_memory = failures.out_of_memory_kills() > self._memory_kills
+        killed_for_memory = (
+            cause.exit.out_of_memory or failures.out_of_memory_kills() > self._memory_kills
+        )
         return failures.death(cause.exit, where, index, out_of_memory=killed_for_memory)
 
     def _where(self) -> str:

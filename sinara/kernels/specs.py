@@ -20,15 +20,10 @@ from typing import Any
 from sinara.errors import NotebookError, suggest
 
 NATIVE = "python3"
+PROVISIONER = "sinara-provisioner"  # ours, by the name that Jupyter knows it by
 NATIVE_ARGV = ("python", "-m", "ipykernel_launcher", "-f", "{connection_file}")
 
-# In place of ``python -m``. A file in the step's folder must not stand in for a module of the
-# kernel itself (IPython adds that folder later, for the notebook's own imports). And debugpy is
-# kept out until the kernel is up: it takes a tenth of a second and listens on a port.
-BOOT = (
-    "import sys; sys.path[:1] = filter(None, sys.path[:1]); sys.modules['debugpy'] = None; "
-    "import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
-)
+BOOT = Path(__file__).with_name("boot.py")  # stands in for ``python -m``
 
 
 @dataclass(frozen=True)
@@ -51,14 +46,18 @@ class KernelSpec:
         """True if its options are those of ipykernel."""
         return any(part.startswith("ipykernel") for part in self.argv)
 
+    @property
+    def is_own(self) -> bool:
+        """True for an ipykernel of the driver's own interpreter, started in the usual way."""
+        return self.argv[1:] == NATIVE_ARGV[1:] and self.argv[0] in _OWN_PYTHON
+
     def command(self, connection_file: Path) -> list[str]:
         """Return the argument list that starts this kernel."""
         argv = list(self.argv)
-        own = {"python", "python3", f"python3.{sys.version_info[1]}", sys.executable}
-        if argv[0] in own:
+        if argv[0] in _OWN_PYTHON:
             argv[0] = sys.executable
-            if argv[1:2] == ["-m"] and self.is_ipykernel:
-                argv[1:2] = ["-c", BOOT]
+        if argv[1:2] == ["-m"] and self.is_ipykernel:
+            argv[1] = str(BOOT)
         values = {
             "connection_file": str(connection_file),
             "resource_dir": str(self.folder or ""),
@@ -66,6 +65,9 @@ class KernelSpec:
         }
         pattern = re.compile(r"\{(connection_file|resource_dir|prefix)\}")
         return [pattern.sub(lambda found: values[found[1]], part) for part in argv]
+
+
+_OWN_PYTHON = {"python", "python3", f"python3.{sys.version_info[1]}", sys.executable}
 
 
 def find_kernel(name: str | None, metadata: Mapping[str, Any] | None = None) -> KernelSpec:
@@ -128,7 +130,7 @@ def _read(name: str, folder: Path) -> KernelSpec:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotebookError(f"Kernel '{name}' cannot be used: {file}: {error}.") from error
     other = (spec.get("metadata") or {}).get("kernel_provisioner", {}).get("provisioner_name")
-    if other not in {None, "local-provisioner"} or not argv:
+    if other not in {None, "local-provisioner", PROVISIONER} or not argv:
         raise NotebookError(
             f"Kernel '{name}' ({file}) is started by '{other}', which sinara cannot drive. "
             "Choose a kernel that is started by a command."

@@ -22,6 +22,7 @@ TERMINATE_SECONDS = 2.0  # after SIGTERM
 SHUTDOWN_SECONDS = 5.0  # for the kernel to end by itself once all is done
 DEATH_SECONDS = 2.0  # after SIGKILL
 DRAIN_SECONDS = 0.5  # for messages of a dead kernel that are still on their way
+STOPPED_SECONDS = 1.2  # for somebody who stopped the kernel (SIGSTOP) to let it go on
 WATCHDOG_SECONDS = 15.0  # after a limit; by then we have acted, or are stuck ourselves
 
 Done = Callable[[], bool]
@@ -50,10 +51,18 @@ class Died:
     exit: Exit
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """The kernel's process was stopped by a signal, did not go on, and was killed."""
+
+    number: int
+    exit: Exit
+
+
 class Interruption(Exception):
     """What was waited for does not come."""
 
-    def __init__(self, cause: Signalled | Overdue | Died) -> None:
+    def __init__(self, cause: Signalled | Overdue | Died | Stopped) -> None:
         super().__init__(cause)
         self.cause = cause
 
@@ -76,6 +85,8 @@ class Watch:
         while not done():
             self.check(done, take, limit)
             seconds = most if limit is None else max(0.0, min(limit.left, most))
+            if self.client.kernel.process.stopped is not None:
+                seconds = min(seconds, STOPPED_SECONDS / 4)
             for event in self.client.events(seconds):
                 take(event)
             self._on_tick()
@@ -92,6 +103,9 @@ class Watch:
         if how is not None:
             self._drain(take)
             raise Interruption(Died(how))
+        stopped = self.client.kernel.process.stopped
+        if stopped is not None and time.monotonic() - stopped[1] > STOPPED_SECONDS:
+            raise Interruption(Stopped(stopped[0], self._kill(take)))
 
     def guard_until(self, limit: Limit | None) -> None:
         """Tell the guard when to kill the kernel without being asked again."""

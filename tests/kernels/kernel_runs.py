@@ -42,6 +42,11 @@ class Runner:
     def runtime(self) -> Path:
         return self.folder / "rt"
 
+    @property
+    def leftovers(self) -> list[Path]:
+        """What kernels left in their folder; one that was prepared ahead never had one there."""
+        return list(self.runtime.iterdir()) if self.runtime.exists() else []
+
     def options(self, **more: Any) -> ExecuteOptions:
         given: dict[str, Any] = {
             "runtime_folder": self.runtime,

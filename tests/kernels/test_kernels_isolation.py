@@ -12,7 +12,7 @@ import pytest
 
 from sinara.errors import NotebookError
 from sinara.execute import execute_notebook, find_kernel, start_ahead
-from tests.kernels.kernel_runs import notebook, statuses, texts
+from tests.kernels.kernel_runs import eventually, notebook, statuses, texts
 
 
 def install(folder: Path, name: str, **spec) -> None:
@@ -96,21 +96,29 @@ def test_it_works_without_a_home(run, home):
     assert run("print('here')", env=env).status == "succeeded"
 
 
-def test_the_folder_of_a_kernel_is_private_and_gone_afterwards(run):
+@pytest.mark.parametrize("warm", [True, False])
+def test_the_folder_of_a_kernel_is_private_and_gone_afterwards(run, warm):
     done = run(
         "import os, pathlib\nfolder = pathlib.Path(os.environ['IPYTHONDIR']).parent\n"
-        "print(oct(folder.stat().st_mode & 0o777), (folder / 'connection.json').exists(), len(list(folder.glob('s-*'))))"
+        "print(oct(folder.stat().st_mode & 0o777), (folder / 'connection.json').exists(), len(list(folder.glob('s-*'))))",
+        "print(folder)",
+        warm=warm,
     )
 
-    assert texts(done, 0) == "0o700 True 5\n"
-    assert list(run.runtime.iterdir()) == []
+    assert texts(done, 0) == "0o700 True 6\n"
+    assert not Path(texts(done, 1).strip()).exists()
+    assert run.leftovers == []
 
 
 def test_a_long_path_gets_its_sockets_elsewhere(run, tmp_path):
     deep = tmp_path / ("d" * 100)
     before = set(Path("/tmp").glob("sinara-k-*"))
 
-    done = run("import glob\nprint(len(glob.glob('/tmp/sinara-k-*/s-5')) > 0)", runtime_folder=deep)
+    done = run(
+        "import glob\nprint(len(glob.glob('/tmp/sinara-k-*/s-5')) > 0)",
+        runtime_folder=deep,
+        warm=False,
+    )
 
     assert texts(done, 0) == "True\n"
     assert list(deep.iterdir()) == []
@@ -201,9 +209,11 @@ def test_nothing_is_executed_in_a_shell(run, tmp_path):
     assert list(tmp_path.rglob("hacked")) == []
 
 
-def test_the_connection_file_is_for_its_owner_only(run):
-    kernel = start_ahead(run.options())
+@pytest.mark.parametrize("warm", [True, False])
+def test_the_connection_file_is_for_its_owner_only(run, warm):
+    kernel = start_ahead(run.options(warm=warm))
     try:
+        assert eventually(lambda: kernel.connection() is not None, 30)
         assert stat.S_IMODE(kernel.file.stat().st_mode) == 0o600
         assert json.loads(kernel.file.read_text())["transport"] == "ipc"
     finally:

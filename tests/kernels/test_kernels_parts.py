@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,9 +18,8 @@ from hypothesis import strategies as st
 from sinara.kernels import processes, signals
 from sinara.kernels.exits import Exit, signal_name
 from sinara.kernels.failures import cell_line, out_of_memory_kills, plain
-from sinara.kernels.guard import descendants
-from sinara.kernels.guarded import GuardedProcess
 from sinara.kernels.plain import PlainProcess
+from sinara.kernels.posix import descendants
 from sinara.kernels.wire import DELIMITER, Wire
 from tests.kernels.kernel_runs import eventually, statuses, texts
 
@@ -78,7 +78,7 @@ def test_anything_else_that_is_too_long_is_left_out():
     assert message.dropped > 500
 
 
-@pytest.fixture(params=[GuardedProcess, PlainProcess])
+@pytest.fixture(params=[processes.start, PlainProcess], ids=["guarded", "plain"])
 def start(request, tmp_path):
     """A function that starts Python code with and without a guard."""
     started = []
@@ -167,21 +167,17 @@ def test_output_goes_where_it_is_told_to(start):
 
 
 def test_a_guard_told_to_end_kills_what_it_guards(tmp_path):
-    process = GuardedProcess([PYTHON, "-c", "import time; time.sleep(60)"], env={}, cwd=tmp_path)
-    assert process.wait(0.3) is None
+    process = processes.start([PYTHON, "-c", "import time; time.sleep(60)"], env={}, cwd=tmp_path)
+    assert process.wait(0.5) is None
 
-    process._guard.terminate()
+    psutil.Process(process.pid).parent().terminate()
 
-    assert process.wait(5) == Exit(None, 9, process.poll().peak_memory, "a signal to the guard", "")
+    assert process.wait(5) == Exit(None, 9, process.poll().peak_memory, "a signal to its guard", "")
     assert process.close()
 
 
-def test_a_guard_that_never_gets_an_order_ends():
-    code = (
-        "import socket, subprocess, sys\nfrom sinara.kernels.guarded import GUARD\none, other = socket.socketpair()\n"
-        "print(subprocess.Popen([sys.executable, '-I', '-S', GUARD, str(other.fileno())], pass_fds=[other.fileno()],"
-        " stdin=-3, stdout=-3, stderr=-3).pid)"
-    )
+def test_a_supervisor_that_never_gets_an_order_ends_with_its_driver():
+    code = "from sinara.kernels.pool import pool\nprint(pool(warm=False).pid, flush=True)\nimport os; os._exit(0)"
     pid = int(
         subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout
     )
@@ -211,7 +207,7 @@ def test_a_notebook_runs_where_there_is_no_posix(run, monkeypatch):
     assert texts(done, 0) == "plain\n"
     assert statuses(done) == ["done", "failed", "not run"]
     assert done.failure.exit_code == 3
-    assert list(run.runtime.iterdir()) == []
+    assert run.leftovers == []
 
 
 def test_a_limit_ends_a_kernel_where_there_is_no_posix(run, monkeypatch):

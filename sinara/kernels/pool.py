@@ -1,0 +1,285 @@
+"""The driver's end of :mod:`sinara.kernels.supervisor`: one supervisor, shared by all threads.
+
+It is started when the first kernel is asked for (or a little ahead, by :func:`warm_up`),
+and ended with the process, or by :func:`end_all`. One that dies is replaced by a new one at the
+next start of a kernel.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from sinara.kernels.exits import tail
+from sinara.kernels.inside import SOCKET_PATH_LIMIT
+from sinara.kernels.posix import receive
+from sinara.kernels.supervisor import Plan
+
+MARK = "SINARA_SUPERVISOR_ID"  # in the environment of the supervisor and of all that it forks
+END_SECONDS = 8.0
+LONGEST_SOCKET = len("/sinara-12345678/k-1234567/s-6")
+CODE = (
+    "import sys; sys.path[:1] = filter(None, sys.path[:1]); sys.path += {extra!r}; "
+    "from sinara.kernels.supervisor import main; main()"
+)
+
+# What libraries read when they are loaded, or the interpreter when it starts: a kernel with
+# other values than the supervisor's cannot be forked from it.
+AT_START = (
+    "PYTHON", "LD_", "DYLD_", "LC_", "LANG", "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_", "BLIS_",
+    "VECLIB_", "NUMEXPR_", "ARROW_", "MALLOC_", "GLIBC_TUNABLES", "NPY_", "VIRTUAL_ENV", "CONDA_PREFIX",
+)  # fmt: skip
+
+
+class Pool:
+    """One supervisor, and the kernels that wait under it."""
+
+    def __init__(self, *, warm: bool, preload: Sequence[str] = ()) -> None:
+        self.warm = warm
+        self.preload = tuple(preload)
+        self.cold: str | None = None if warm else "the settings say so"
+        self.refused: dict[str, str] = {}  # module: why it was not imported ahead
+        self.mark = os.urandom(8).hex()
+        self.environ = dict(os.environ)
+        self._lock = threading.RLock()
+        self._spares: deque[socket.socket] = deque()
+        self._pending = 0
+        self._settled: dict[int, bool] = {}
+        self._buffer = b""
+        self._handed: deque[int] = deque()
+        self._ended = False
+        self._base = _make_base()
+        self._control, theirs = socket.socketpair()
+        plan = Plan(os.getpid(), str(self._base), warm, list(self.preload))
+        self._log = self._base / "supervisor.log"
+        with theirs, self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _code(), str(theirs.fileno()), json.dumps(asdict(plan))],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(theirs.fileno(),),
+                env={k: v for k, v in self.environ.items() if k != "JPY_PARENT_PID"}
+                | {MARK: self.mark},
+            )
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the supervisor can be asked for something."""
+        self.drain()
+        return not self._ended
+
+    @property
+    def last_words(self) -> str:
+        """What the supervisor wrote when it could not go on."""
+        return tail(self._log)
+
+    def fileno(self) -> int:
+        """The descriptor on which the supervisor speaks; to wait for, not to read."""
+        return self._control.fileno()
+
+    def misfit(self, env: Mapping[str, str]) -> str | None:
+        """Return why a kernel with this environment cannot be forked; ``None`` if it can."""
+        if self.cold:
+            return self.cold
+        names = {name for name in (*env, *self.environ) if name.startswith(AT_START)}
+        for name in sorted(names):
+            if env.get(name) != self.environ.get(name):
+                return f"{name} differs from the value that this process was started with"
+        return None
+
+    def guard(self) -> socket.socket:
+        """Return a socket to a new guard; at its end of file if there is no supervisor."""
+        ours, theirs = socket.socketpair()
+        with theirs, self._lock, suppress(OSError):
+            socket.send_fds(self._control, [b'{"guard": true}\n'], [theirs.fileno()])
+        return ours
+
+    def want(self, number: int) -> None:
+        """Note that so many more (or fewer) kernels are waited for."""
+        with self._lock:
+            self._pending += number
+            self._say({"spares": max(1, self._pending)})
+
+    def expect(self, number: int | None) -> None:
+        """Say how many kernels will still be asked for; ``None``: nobody knows."""
+        with self._lock:
+            self._say({"expect": number})
+
+    def take(self, seconds: float) -> socket.socket | None:
+        """Return a socket to a guard with a warm kernel, waiting no longer than this for it."""
+        end = time.monotonic() + seconds
+        while True:
+            with self._lock:
+                self.drain()
+                if self._spares:
+                    self._say({"took": 1})
+                    return self._spares.popleft()
+                if self.cold or self._ended:
+                    return None
+            left = end - time.monotonic()
+            if left <= 0:
+                return None
+            select.select([self._control], [], [], min(left, 0.5))
+
+    def settle(self, guard: int, seconds: float) -> bool:
+        """Have everything killed that a dead guard left; True if nothing of it is left."""
+        with self._lock:
+            self._say({"settle": guard})
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.alive:
+            with self._lock:
+                if guard in self._settled:
+                    return self._settled.pop(guard)
+            select.select([self._control], [], [], 0.05)
+        return False
+
+    def drain(self) -> None:
+        """Take in what the supervisor has said so far; never waits."""
+        with self._lock:
+            while not self._ended:
+                try:
+                    data, handed = receive(self._control, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    return
+                self._handed.extend(handed)
+                self._ended = not data
+                self._buffer += data
+                while b"\n" in self._buffer:
+                    line, _, self._buffer = self._buffer.partition(b"\n")
+                    self._hear(json.loads(line))
+
+    def close(self) -> None:
+        """End the supervisor and everything below it, and wait for that."""
+        with self._lock:
+            self._ended = True
+            for spare in self._spares:
+                spare.close()
+            self._spares.clear()
+            self._control.close()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._base, ignore_errors=True)
+
+    def forget(self) -> None:
+        """In a fork of this process: let go of what belongs to the parent."""
+        self._control.close()
+        for spare in self._spares:
+            spare.close()
+        self._process.returncode = 0  # it is not our child: nobody here may wait for it
+
+    def _hear(self, said: dict[str, object]) -> None:
+        if "spare" in said:
+            self._spares.append(socket.socket(fileno=self._handed.popleft()))
+        elif "refused" in said:
+            self.refused[str(said["refused"])] = str(said["why"])
+        elif "cold" in said:
+            self.cold = str(said["cold"])
+        elif "settled" in said:
+            self._settled[int(str(said["settled"]))] = bool(said["gone"])
+
+    def _say(self, message: dict[str, object]) -> None:
+        with suppress(OSError):  # a supervisor that is gone is noticed when we listen
+            self._control.sendall(json.dumps(message).encode() + b"\n")
+
+
+_lock = threading.Lock()
+_pools: dict[tuple[bool, tuple[str, ...]], Pool] = {}
+
+
+def pool(*, warm: bool = True, preload: Sequence[str] = ()) -> Pool:
+    """Return the supervisor of this process, started now if there is none that lives.
+
+    Args:
+        warm: Whether it imports ahead what kernels need.
+        preload: Further modules to import ahead.
+    """
+    key = (warm and sys.platform == "linux", tuple(preload) if warm else ())
+    with _lock:
+        found = _pools.get(key)
+        if found is None or not found.alive:
+            if found is not None:
+                found.close()
+            found = _pools[key] = Pool(warm=key[0], preload=key[1])
+        return found
+
+
+def any_pool() -> Pool:
+    """Return a supervisor for what need not be warm: one that is there, or a small new one."""
+    with _lock:
+        living = [one for one in _pools.values() if one.alive]
+    return living[0] if living else pool(warm=False)
+
+
+def warm_up(*, warm: bool = True, preload: Sequence[str] = (), expect: int | None = None) -> None:
+    """Have the supervisor begin its imports, because a kernel will be asked for soon.
+
+    Args:
+        warm: As for :func:`pool`.
+        preload: As for :func:`pool`.
+        expect: How many kernels will be asked for; ``None``: nobody knows.
+    """
+    pool(warm=warm, preload=preload).expect(expect)
+
+
+def end_all() -> None:
+    """End every supervisor of this process, and all kernels with them."""
+    with _lock:
+        for one in _pools.values():
+            one.close()
+        _pools.clear()
+
+
+def _forget_all() -> None:
+    global _lock
+    _lock = threading.Lock()
+    for one in _pools.values():
+        one.forget()
+    _pools.clear()
+
+
+atexit.register(end_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
+def _code() -> str:
+    import sinara
+
+    root = str(Path(sinara.__file__).parent.parent)
+    return CODE.format(extra=[] if root in _import_paths() else [root])
+
+
+def _import_paths() -> set[str]:
+    """Return where a new interpreter would find modules without our help."""
+    return {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
+
+
+def _make_base() -> Path:
+    """Make the folder in which warm kernels have theirs: short enough for sockets."""
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) + LONGEST_SOCKET > SOCKET_PATH_LIMIT:
+        folder = "/tmp"
+    return Path(tempfile.mkdtemp(prefix="sinara-", dir=folder))

@@ -1,0 +1,352 @@
+"""The supervisor: one process that makes the kernels of one driver, and sees to their end.
+
+It imports ahead what kernels need, and then only forks::
+
+    driver ◄──control──► supervisor ──fork──► guard ──fork──► kernel, warm or ordinary
+       └───────────────a socket of its own──────┘
+
+The driver says ``{"guard": true}`` and sends a socket with it: a guard is forked that
+listens there for what to start. ``{"spares": n}`` says how many warm kernels are to wait, and
+``{"expect": n or null}`` how many will still be asked for; each is sent as ``{"spare": pid}``
+with its socket, and ``{"took": 1}`` says that one of them is used. ``{"settle": pid}`` asks whether everything below a dead guard is gone. The
+supervisor says ``{"refused": module, "why": ...}`` for a module that must not be imported
+ahead, and ``{"cold": why}`` if it can make no warm kernels at all.
+
+It is the second subreaper: what a guard leaves behind when it is killed becomes the
+supervisor's own child, and is killed at once. When the driver is gone, so is everything.
+Standard library only, up to the preloaded modules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sinara.kernels import preload
+from sinara.kernels.guard import Guard
+from sinara.kernels.posix import (
+    ENDING,
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_DUMPABLE,
+    PR_SET_PDEATHSIG,
+    children,
+    close_all_but,
+    descendants,
+    fork,
+    hand_over_signals,
+    prctl,
+    receive,
+    send_signal,
+    set_name,
+)
+
+TICK = 0.5
+END_SECONDS = 6.0  # a guard's own sweep takes at most five
+BOOT_FAILURES = 3  # warm kernels in a row that die before they are ready
+
+
+@dataclass
+class Plan:
+    """What the driver wants; it stays when the supervisor starts itself afresh.
+
+    Attributes:
+        driver: The driver's process id.
+        base: Where the folders of warm kernels are made; removed at the end.
+        warm: Whether there are to be warm kernels.
+        preload: What the settings name to be imported ahead.
+        refused: Modules that must not be imported ahead.
+        guards: The guards that live.
+        spares: How many warm kernels are to wait.
+        expect: How many kernels will still be asked for; ``None``: nobody knows.
+        made: How many warm kernels were forked.
+        waiting: How many of them were sent to the driver, and not taken yet.
+    """
+
+    driver: int
+    base: str
+    warm: bool
+    preload: list[str]
+    refused: list[str] = field(default_factory=list)
+    guards: list[int] = field(default_factory=list)
+    spares: int = 1
+    expect: int | None = None
+    made: int = 0
+    waiting: int = 0
+
+
+def main() -> None:
+    """Serve the driver whose socket is named in the arguments, until it is gone."""
+    descriptor, plan = sys.argv[1:3]
+    control = socket.socket(fileno=int(descriptor))
+    supervisor = Supervisor(control, Plan(**json.loads(plan)))
+    try:
+        supervisor.run()
+    except DriverGone:
+        pass
+    finally:
+        supervisor.end()
+        os._exit(0)
+
+
+class DriverGone(BaseException):
+    """The driver closed its end while something was imported."""
+
+
+@contextlib.contextmanager
+def ended_by(control: socket.socket) -> Iterator[None]:
+    """Break off what is done here, an import of a second perhaps, when the driver is gone."""
+
+    def look(number: int, frame: object) -> None:
+        del number, frame
+        with contextlib.suppress(OSError):
+            if not control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                raise DriverGone
+
+    if not hasattr(os, "O_ASYNC"):
+        yield
+        return
+    before = signal.signal(signal.SIGIO, look)
+    flags = fcntl.fcntl(control, fcntl.F_GETFL)
+    fcntl.fcntl(control, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(control, fcntl.F_SETFL, flags | os.O_ASYNC)
+    try:
+        look(0, None)
+        yield
+    finally:
+        fcntl.fcntl(control, fcntl.F_SETFL, flags)
+        signal.signal(signal.SIGIO, before)
+
+
+class Supervisor:
+    """Forks guards, and reaps what they leave."""
+
+    def __init__(self, control: socket.socket, plan: Plan) -> None:
+        self.control = control
+        control.set_inheritable(False)
+        control.setblocking(True)
+        self.plan = plan
+        self.wake = hand_over_signals()
+        self.buffer = b""
+        self.handed: list[int] = []
+        self.over = False
+        self.guards = set(plan.guards)
+        self.added: dict[str, str] = {}  # by imports, to the environment
+        self.able = False  # whether warm kernels can be forked by now
+        with contextlib.suppress(OSError):
+            os.setsid()
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        prctl(PR_SET_DUMPABLE, 0)  # no notebook may look into this process, or write to it
+        set_name("sinara-superv")
+
+    def run(self) -> None:
+        """Import step by step, and serve the driver in between and afterwards."""
+        imports = self.imports() if self.plan.warm else iter(())
+        while not self.over:
+            pending = next(imports, None) is not None
+            self.serve(0 if pending else TICK)
+
+    def imports(self) -> Iterator[str]:
+        """Import one module after the other; give the name of each."""
+        before = dict(os.environ)
+        sys.modules["debugpy"] = None  # type: ignore[assignment]  # as in sinara.kernels.boot
+        for module in preload.KERNEL:
+            self.load(module)
+        self.able = True
+        self.added = preload.changes(before, dict(os.environ))
+        self.freeze()
+        yield "ipykernel"
+        for module in preload.modules(self.plan.preload):
+            while self.plan.expect is not None and self.plan.expect <= self.plan.made:
+                yield ""  # nobody will need it
+            if module not in self.plan.refused:
+                self.load(module)
+            self.added = preload.changes(before, dict(os.environ))
+            self.freeze()
+            yield module
+
+    def load(self, module: str) -> None:
+        """Import one module; start afresh without it if it is not fit to be imported ahead."""
+        with ended_by(self.control):
+            why = preload.preload(module)
+        if why is None:
+            return
+        self.say({"refused": module, "why": why})
+        self.plan.refused.append(module)
+        if module in preload.KERNEL:
+            self.say({"cold": f"{module}: {why}"})
+            self.plan.warm = False
+        self.start_afresh()
+
+    def start_afresh(self) -> None:
+        """Become a new supervisor, with the same driver and the same guards."""
+        self.plan.guards = sorted(self.guards)
+        os.set_inheritable(self.control.fileno(), True)
+        signal.set_wakeup_fd(-1)
+        argv = [*sys.orig_argv[:-2], str(self.control.fileno()), json.dumps(vars(self.plan))]
+        close_all_but((0, 1, 2, self.control.fileno()))
+        os.execv(sys.executable, argv)
+
+    @staticmethod
+    def freeze() -> None:
+        """Keep the collector away from what all kernels share: it would copy the pages."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def serve(self, seconds: float) -> None:
+        """Handle what happens next, for at most so many seconds."""
+        self.refill()
+        control = self.control.fileno()
+        ready = select.select([control, self.wake], [], [], seconds)[0]
+        if self.wake in ready:
+            told = set(os.read(self.wake, 4096))
+            self.over = self.over or bool(told & ENDING)
+        if control in ready:
+            self.obey()
+        if os.getppid() != self.plan.driver:
+            self.over = True
+        self.reap()
+
+    def obey(self) -> None:
+        """Do what the driver asks for; an end of file means that it is gone."""
+        data, handed = receive(self.control)
+        self.handed += handed
+        self.over = self.over or not data
+        self.buffer += data
+        while b"\n" in self.buffer:
+            line, _, self.buffer = self.buffer.partition(b"\n")
+            self.carry_out(json.loads(line))
+
+    def carry_out(self, asked: dict[str, Any]) -> None:
+        """Do one thing that the driver has asked for."""
+        if "guard" in asked:
+            driver = socket.socket(fileno=self.handed.pop(0))
+            self.fork_guard(driver, warm=False)
+            driver.close()
+        elif "spares" in asked:
+            self.plan.spares = asked["spares"]
+        elif "expect" in asked:
+            expect = asked["expect"]
+            self.plan.expect = (
+                None if expect is None else self.plan.made - self.plan.waiting + expect
+            )
+        elif "took" in asked:
+            self.plan.waiting = max(0, self.plan.waiting - 1)
+        elif "settle" in asked:
+            self.say({"settled": asked["settle"], "gone": self.settle()})
+
+    def refill(self) -> None:
+        """Fork warm kernels until enough of them wait."""
+        while (
+            self.able
+            and not self.over
+            and self.plan.waiting < self.plan.spares
+            and (self.plan.expect is None or self.plan.made < self.plan.expect)
+        ):
+            ours, theirs = socket.socketpair()
+            pid = self.fork_guard(ours, warm=True)
+            ours.close()
+            self.plan.made += 1
+            self.plan.waiting += 1
+            self.say({"spare": pid}, theirs)
+            theirs.close()
+
+    def fork_guard(self, driver: socket.socket, *, warm: bool) -> int:
+        """Fork a guard that serves ``driver``; with ``warm`` it has a kernel ready."""
+        supervisor = os.getpid()
+        pid = fork()
+        if pid == 0:
+            try:
+                self.be_guard(driver, supervisor, warm=warm)
+            except BaseException:  # there is nobody to catch it
+                sys.__excepthook__(*sys.exc_info())
+            os._exit(0)
+        self.guards.add(pid)
+        return pid
+
+    def be_guard(self, driver: socket.socket, supervisor: int, *, warm: bool) -> None:
+        """In the fork: be a guard until all is over."""
+        os.setsid()
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        prctl(PR_SET_DUMPABLE, 0)
+        set_name("sinara-guard")
+        signal.set_wakeup_fd(-1)
+        self.control.detach()
+        close_all_but((0, 1, 2, driver.fileno()))
+        prepared = None
+        if warm:
+            from sinara.kernels.warm import WarmKernel
+
+            folder = f"{self.plan.base}/k-{os.getpid()}"
+            prepared = WarmKernel(folder, dict(self.added))
+        Guard(driver, supervisor).serve(prepared)
+
+    def reap(self) -> bool:
+        """Collect every child that ended; kill what dead guards left; True if that is gone."""
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                self.guards.clear()
+                return True
+            if pid == 0:
+                break
+            self.guards.discard(pid)
+        orphans = [pid for pid in children(os.getpid()) if pid not in self.guards]
+        for orphan in orphans:
+            for pid in (*descendants(orphan), orphan):
+                send_signal(pid, signal.SIGKILL)
+        return not orphans
+
+    def settle(self) -> bool:
+        """Kill what dead guards left; True if nothing of it is left."""
+        end = time.monotonic() + 2.0
+        while not self.reap():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def end(self) -> None:
+        """Wait for the guards to end what they guard; kill what takes too long."""
+        with contextlib.suppress(OSError):
+            self.control.close()
+        end = time.monotonic() + END_SECONDS
+        for guard in self.guards:
+            send_signal(guard, signal.SIGTERM)
+        while True:
+            self.reap()
+            if not self.guards and not children(os.getpid()):
+                break
+            if time.monotonic() > end:
+                for pid in descendants(os.getpid()):
+                    send_signal(pid, signal.SIGKILL)
+                break
+            select.select([self.wake], [], [], 0.02)
+            with contextlib.suppress(BlockingIOError):
+                os.read(self.wake, 4096)
+        shutil.rmtree(self.plan.base, ignore_errors=True)
+
+    def say(self, message: dict[str, Any], handed: socket.socket | None = None) -> None:
+        """Tell the driver, if there still is one."""
+        data = json.dumps(message).encode() + b"\n"
+        try:
+            if handed is None:
+                self.control.sendall(data)
+            else:
+                socket.send_fds(self.control, [data], [handed.fileno()])
+        except OSError:
+            self.over = True
