@@ -78,11 +78,13 @@ def _outlook(going: Going, at: float) -> str:
 
 
 def _cell(going: Going, at: float) -> str:
+    module = going.name.endswith(".py")
     if going.cell is None:
-        return "starting the kernel"
+        return "starting" if module else "starting the kernel"
     if going.cell_ended is not None and at - going.cell_ended > _PAUSE:
         return "finishing"
     of = f" of {going.cells}" if going.cells else ""
     usual = going.cell_usual
     usually = f", usually {clock(usual)}" if usual and usual >= _WORTH else ""
-    return f"[cell {going.cell + 1}{of}]  {clock(going.cell_seconds(at))}{usually}"
+    what = "running" if module else f"[cell {going.cell + 1}{of}]"
+    return f"{what}  {clock(going.cell_seconds(at))}{usually}"

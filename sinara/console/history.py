@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sinara.console.rows import Rows, without_colour
-from sinara.console.words import duration, place, told
+from sinara.console.words import duration, in_cell, place, told
 from sinara.runner import RunEvent
 
 _Source = tuple[str, int | None, str | None]
@@ -41,7 +41,7 @@ def log_lines(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             yield f"{time}  {_said(event).strip()}"
     yield from _rest(rows)
     if begun is not None:
-        yield f"{' ' * 12}{place(begun.substep, begun.cell, 0)} has not ended"
+        yield f"{' ' * 14}{begun.substep}{in_cell(begun.substep, begun.cell)} has not ended"
 
 
 def _rest(rows: dict[_Source, tuple[Rows, str]]) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _said(event: RunEvent) -> str:
     if line is not None:
         return line.text
     if event.kind == "cell_end":
-        where = place(event.substep, event.cell, 0)
+        where = f"{event.substep}{in_cell(event.substep, event.cell)}"
         return f"{where} {event.status} after {duration(event.seconds)}"
     return f"{event.substep} {event.kind} {event.text}"
 

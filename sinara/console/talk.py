@@ -9,7 +9,7 @@ from __future__ import annotations
 from sinara.console.flood import Flood
 from sinara.console.going import Going, moved_on
 from sinara.console.rows import Rows
-from sinara.console.words import Line, about, clock, duration, place, told
+from sinara.console.words import Line, about, clock, duration, in_cell, place, told
 from sinara.runner import RunEvent
 
 BAR_EVERY = 10.0  # s between two states of a progress bar, where it cannot be drawn in place
@@ -110,7 +110,7 @@ def _still(going: Going, at: float) -> str:
     where, now = going.name or "publishing", ""
     if going.cell is not None and going.cell_ended is None:
         if going.cell_seconds(at) >= FIRST_SILENCE / 2:  # it is this cell that takes so long
-            where += f" [cell {going.cell + 1}]"
+            where += in_cell(going.name, going.cell)
             seconds, usual = going.cell_seconds(at), going.cell_usual
         else:
             now = f", now in cell {going.cell + 1}"

@@ -46,10 +46,15 @@ def about(seconds: float) -> str:
     return f"about {clock(max(round(seconds / step) * step, 1))}"
 
 
+def in_cell(substep: str, cell: int | None) -> str:
+    """Return `` [cell 7]``; nothing for a module, which has no cells for a person."""
+    return "" if cell is None or substep.endswith(".py") else f" [cell {cell + 1}]"
+
+
 def place(substep: str, cell: int | None, seconds: float) -> str:
     """Return where a cell's text comes from, and when: ``train.ipynb [cell 7]    12.3 s``."""
-    at = "" if cell is None else f" [cell {cell + 1}]"
-    return f"  {substep}{at}{f' {duration(seconds):>8}' if seconds else ''}"
+    time = f" {duration(seconds):>8}" if seconds else ""
+    return f"  {substep}{in_cell(substep, cell)}{time}"
 
 
 def told(event: RunEvent) -> Line | None:

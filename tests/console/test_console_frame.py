@@ -68,6 +68,13 @@ def test_after_the_last_cell_the_substep_is_finishing():
     assert drawn(replace(IN_CELL, cell_ended=60.0), 60.5)[1].startswith("  [cell 7 of 12]  0:20")
 
 
+def test_a_module_has_no_cells():
+    module = Going("train.py", 0.0)
+
+    assert drawn(module, 1)[1] == "  starting"
+    assert drawn(replace(module, cell=1, cell_began=2.0), 6)[1] == "  running  0:04"
+
+
 def test_publishing_is_one_line():
     assert drawn(Going("", 0.0), 61) == ["▸ publishing  1:01"]
 

@@ -57,3 +57,15 @@ def test_what_is_missing_or_wrong_in_a_line_is_no_obstacle():
     strange = [{}, {"kind": 7}, {"kind": "news", "text": "x", "cell": "one", "seconds": None}]
 
     assert len(list(log_lines(strange))) == 3
+
+
+def test_a_module_has_no_cells_in_its_log():
+    events = [
+        {"kind": "stream", "substep": "m.py", "cell": 1, "seconds": 1.0, "text": "x\n"},
+        {"kind": "cell_end", "substep": "m.py", "cell": 1, "seconds": 2.0, "status": "done"},
+    ]
+
+    assert [line.strip() for line in log_lines(events)] == [
+        "m.py    1.0 s | x",
+        "m.py done after 2.0 s",
+    ]
