@@ -112,10 +112,10 @@ class Step:
         request = RunRequest(
             _step_folder(), step_params_file_globs, pipeline_params_file_globs, env_name
         )
-        console = Console()
+        self._console = Console()
         try:
-            self._run = StepRun(request, listener=console)
-            console.verbose = self._run.verbose
+            self._run = StepRun(request, listener=self._console)
+            self._console.verbose = self._run.verbose
             self._error = self._run.refused
             if self._error is None:
                 self.notebooks = tuple(
@@ -145,6 +145,7 @@ class Step:
         A substep's own failure is in the record already. Anything else is a fault of
         the script or of sinara: its traceback is printed, and the run fails.
         """
+        self._console.close()
         if isinstance(e, InterruptedRunError):
             self._outside = Failure(kind="interrupted", message=str(e))
             return
@@ -198,6 +199,7 @@ class Step:
         if self._told:
             return
         self._told = True
+        self._console.close()
         if isinstance(self._error, SinaraError):
             for line in self._error.lines:
                 say(f"sinara: {line}")

@@ -123,7 +123,12 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
 )
 @_json
 def log(run_id: str, only_traceback: bool, as_json: bool, **chosen: str | None) -> None:
-    """Print what a run said while it went, with cell and time."""
+    """Print what a run said while it went, with cell and time (UTC).
+
+    A progress bar is one line, as it was at last. --json has every event.
+    """
+    from sinara.console import log_lines
+
     step, whole = find_run(find_scope(**chosen), run_id, by_hand=False)
     runs.refuse_snapshot(step, whole)
     if only_traceback:
@@ -136,8 +141,8 @@ def log(run_id: str, only_traceback: bool, as_json: bool, **chosen: str | None) 
     if as_json:
         print_json("events", events)
         return
-    for event in events:
-        click.echo(_log_line(event))
+    for line in log_lines(events):
+        click.echo(line)
 
 
 @command.command("verify")
@@ -212,10 +217,3 @@ def _event(line: str) -> dict[str, Any] | None:
     except ValueError:  # the last line of a run that was killed while it wrote
         return None
     return event if isinstance(event, dict) else None
-
-
-def _log_line(event: dict[str, Any]) -> str:
-    cell = f" cell {event['cell'] + 1}" if isinstance(event.get("cell"), int) else ""
-    text = str(event.get("text") or event.get("status") or "").rstrip("\n")
-    time, substep = str(event.get("time", ""))[11:23], event.get("substep", "")
-    return f"{time} {substep}{cell} {event.get('kind', '')} {text}".rstrip()

@@ -137,10 +137,10 @@ def run(
 
     files = tuple(path.resolve() for path in params_files)
     request = RunRequest(folder.resolve(), env_name=env, overrides=overrides, params_files=files)
-    console = Console(verbose=not quiet)
-    going = StepRun(request, listener=console)
-    console.verbose = going.verbose and not quiet
-    record = run_substeps(going)
+    with Console(verbose=not quiet) as console:
+        going = StepRun(request, listener=console)
+        console.verbose = going.verbose and not quiet
+        record = run_substeps(going)
     if tag:
         going.tag()
         record = going.record

@@ -3,8 +3,9 @@
 Everything goes to the error stream, so that results on the output stream stay clean.
 """
 
+from sinara.console.history import log_lines
 from sinara.console.lines import say
 from sinara.console.live import Console
 from sinara.console.told import tell_end
 
-__all__ = ["Console", "say", "tell_end"]
+__all__ = ["Console", "log_lines", "say", "tell_end"]

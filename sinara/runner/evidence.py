@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sinara.runner.events import RunEvent
+from sinara.runner.ticks import Ticks
 
 if TYPE_CHECKING:
     from sinara.record import RunRecord
@@ -35,12 +36,19 @@ class Evidence:
         self._remote = there is None
         self.folder = scratch / "evidence" if there is None else there
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._ticks = Ticks(self._append)
 
     def log(self, event: RunEvent) -> None:
-        """Append one event to the run's log, with the time (ISO 8601, UTC)."""
+        """Append one event to the run's log, with the time (ISO 8601, UTC).
+
+        Of a progress bar, which is drawn over itself, one state in ten seconds and the last.
+        """
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds")}
-        line |= {key: value for key, value in vars(event).items() if value not in (None, "")}
-        text = json.dumps(line, ensure_ascii=True) + "\n"
+        told = {"seconds": round(event.seconds, 3)}
+        line |= {k: v for k, v in (vars(event) | told).items() if v not in (None, "")}
+        self._ticks.pass_on(event, json.dumps(line, ensure_ascii=True) + "\n")
+
+    def _append(self, text: str) -> None:
         with (self.folder / LOG_NAME).open("a", encoding="utf-8") as log:
             log.write(text)
 

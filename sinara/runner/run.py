@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from sinara.record import EntityRecord, Failure, RunRecord, RunStatus, SubstepRe
 from sinara.repository import TagResult, changed_files, clean_worktree, require_clean, tag_run
 from sinara.runner import publish, signals
 from sinara.runner.describe import exit_code, first_record, now, settled, verdict
+from sinara.runner.estimate import UsualTimes
 from sinara.runner.events import Listener, RunEvent, nobody
 from sinara.runner.evidence import Evidence
 from sinara.runner.inputs import pin_inputs, step_store
@@ -128,6 +130,7 @@ class StepRun:
         folder = request.folder.resolve()
         self.record = first_record(self.prepared, self._run_id, writer.url, folder)
         self._write_record()
+        self._usual = UsualTimes(self._store, self._run_id)
         self._say(RunEvent("run_start", text=self._run_id))
         told = (w for substep in self.record.substeps for w in substep.warnings)
         unread = (w for substep in self.prepared.substeps for w in substep.unread)
@@ -174,11 +177,21 @@ class StepRun:
             raise RunError(f"Run {self._run_id} has ended; {substep.name} was not started.")
         if self.stopped:
             raise InterruptedRunError(self.stopped)
-        self._say(RunEvent("substep_start", substep.name))
+        usual = partial(self._usual.of, substep)
+        every = [one.name for one in self.prepared.substeps]
+        self._say(
+            RunEvent(
+                "substep_start",
+                substep.name,
+                number=every.index(substep.name) + 1,
+                of=len(every),
+                usual=usual().seconds,
+            )
+        )
         self._put(replace(self._get(substep.name), status="running", started=now()))
         try:
             place = self._place(substep)
-            outcome = run_substep(self.prepared, substep, place, self._writer, self._say)
+            outcome = run_substep(self.prepared, substep, place, self._writer, self._say, usual)
         except OSError as error:  # the disk is full, or somebody took the folder away
             why = Failure(kind="error", message=f"It could not be kept what it did: {error}")
             with contextlib.suppress(SinaraError):
@@ -312,6 +325,7 @@ class StepRun:
         return self.record
 
     def _publish(self, seen: list[str]) -> tuple[RunStatus, str]:
+        self._say(RunEvent("publish_start"))
         try:
             for run_id, writer in self._writers.items():
                 self.record = publish.seal(self.record, run_id, writer)

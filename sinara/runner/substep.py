@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +24,10 @@ from sinara.context import (
 from sinara.errors import SinaraError
 from sinara.interface import Interface, make_interface
 from sinara.record import EntityRecord, Failure, SubstepRecord
-from sinara.runner.events import Listener, RunEvent
+from sinara.runner.estimate import Usual
+from sinara.runner.events import Listener
 from sinara.runner.prepare import PreparedStep, PreparedSubstep
+from sinara.runner.telling import teller
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -60,6 +64,7 @@ def run_substep(
     place: SubstepPlace,
     writer_for: Callable[[str], RunWriter],
     listener: Listener,
+    usual: Callable[[], Usual] = Usual,
 ) -> SubstepOutcome:
     """Execute one substep and settle what it wrote.
 
@@ -69,16 +74,19 @@ def run_substep(
         place: Its context and its folders.
         writer_for: Gives the writer of a run id: the run's own, unless the notebook fixed another.
         listener: Is told what happens.
+        usual: Gives how long it took in earlier runs.
 
     Returns:
         The outcome; nothing is raised for what the notebook did.
     """
+    began = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     base = _base_record(substep, started)
     place.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     context_file = place.runtime / "context.json"
     write_context(context_file, place.context)
-    executed = _execute(prepared, substep, place, context_file, listener)
+    tell = partial(teller, substep.name, listener, usual, began)
+    executed = _execute(prepared, substep, place, context_file, tell)
     handback = read_handback(Path(place.context.handback_file))
     interface = _interface(substep, handback)
     outputs, problems = _settle(writer_for, handback, interface, place.context, substep.name)
@@ -88,7 +96,7 @@ def run_substep(
     record = replace(
         base,
         status=status,
-        seconds=executed.seconds,
+        seconds=round(time.monotonic() - began, 3),  # its kernel's start and its outputs too
         metrics=_without_secrets(handback.metrics, substep.secrets),
         inputs=_inputs(handback, interface, place, substep.name),
         outputs=outputs,
@@ -125,7 +133,7 @@ def _execute(
     substep: PreparedSubstep,
     place: SubstepPlace,
     context_file: Path,
-    listener: Listener,
+    tell: Callable[..., Callable[[ExecuteEvent], None]],
 ) -> Executed:
     from sinara.execute import ExecuteOptions, execute_module, execute_notebook, start_ahead
 
@@ -148,16 +156,19 @@ def _execute(
         redact=substep.secrets,
         runtime_folder=place.runtime,
         strict_shell=prepared.params.env_name == "prod" if strict_shell is None else strict_shell,
-        on_event=lambda event: _pass_on(substep.name, event, listener),
     )
     if not substep.is_notebook:
-        return execute_module(substep.path, _arguments(place.context), place.output, options)
+        arguments = _arguments(place.context)
+        return execute_module(
+            substep.path, arguments, place.output, replace(options, on_event=tell())
+        )
     kernel = start_ahead(options, substep.metadata)
     try:
         filled = _filled(substep, place.context)
     except BaseException:
         kernel.close()
         raise
+    options = replace(options, on_event=tell(filled))
     return execute_notebook(filled, place.output, options, kernel=kernel)
 
 
@@ -182,16 +193,6 @@ def _arguments(context: RunContext) -> list[str]:
     return ["--params", json.dumps({"pipeline_params": context.pipeline_params,
                                     "step_params": context.step_params,
                                     "substep_params": context.substep_params})]  # fmt: skip
-
-
-def _pass_on(substep: str, event: ExecuteEvent, listener: Listener) -> None:
-    if event.kind == "end":  # its cells are over; how the substep ended, its outputs decide
-        return
-    listener(
-        RunEvent(
-            event.kind, substep, event.cell, event.seconds, event.stream, event.text, event.status
-        )
-    )
 
 
 def _interface(substep: PreparedSubstep, handback: Handback) -> Interface:
