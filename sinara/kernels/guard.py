@@ -12,12 +12,12 @@ On Linux the guard is the *subreaper* of all that the kernel starts: a grandchil
 calls ``setsid`` or forks twice becomes the guard's own child, so "no child left" means
 that nothing is left. Elsewhere the kernel's process group is killed.
 
-The socket carries JSON lines. The driver sends one start order ``{"start": {...}}`` (see
-:class:`~sinara.kernels.order.Order`), and then ``{"signal": 2}``, ``{"deadline": seconds or null}``,
-``{"kill": true}`` and at last ``{"leave": true}``. The guard answers ``{"ready": {...}}`` when
-a kernel that was prepared ahead waits, ``{"started": pid}`` or ``{"failed": why}``,
-``{"stopped": signal or 0}``, then ``{"exited": {...}}`` and, when nothing is left,
-``{"gone": true}``; it leaves when the driver says so or closes.
+The socket carries JSON lines. The driver sends one start order ``{"start": {...}}``, see
+:class:`~sinara.kernels.order.Order`, and then ``{"signal": 2}``, ``{"kill": true}``,
+``{"deadline": seconds or null}`` and at last ``{"leave": true}``. The guard answers
+``{"ready": {...}}`` when a kernel that was prepared ahead waits, ``{"started": pid}`` or
+``{"failed": why}``, ``{"stopped": signal or 0}``, then ``{"exited": {...}}`` and, when nothing
+is left, ``{"gone": true}``; it leaves when the driver says so or closes.
 """
 
 from __future__ import annotations

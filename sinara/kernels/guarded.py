@@ -38,7 +38,7 @@ class GuardedProcess:
         told: Why no warm kernel is tried.
 
     Attributes:
-        place: Where a warm kernel is (``folder``, ``key``), once it says so.
+        place: Where a warm kernel is (``folder``), once it says so.
         told: Why it was not started warm.
         stopped: Which signal has stopped it, and since when (``time.monotonic()``).
     """

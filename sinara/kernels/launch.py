@@ -28,7 +28,7 @@ from sinara.kernels.order import Order
 from sinara.kernels.specs import KernelSpec, find_kernel
 
 FILE_NAME = "connection.json"
-_IPC_PORTS = {channel: number for number, channel in enumerate(CHANNELS, start=1)}
+IPC_PORTS = {channel: number for number, channel in enumerate(CHANNELS, start=1)}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class StartedKernel:
         """Return where its channels are, or ``None`` if it has not said so yet."""
         known = self.process.place
         if known is not None:
-            return Connection("ipc", f"{known['folder']}/s", _IPC_PORTS, known["key"])
+            return Connection("ipc", f"{known['folder']}/s", IPC_PORTS, self._place.key)
         if self.process.is_warm:
             self.process.poll()
             return None
@@ -117,15 +117,17 @@ def start_ahead(
     return start_kernel(find_kernel(options.kernel_name, metadata), options)
 
 
-def start_kernel(spec: KernelSpec, options: ExecuteOptions) -> StartedKernel:
+def start_kernel(spec: KernelSpec, options: ExecuteOptions, *, key: str = "") -> StartedKernel:
     """Start a kernel without waiting for it: a warm one if that is possible.
 
     Args:
         spec: Which kernel.
         options: Its folders, environment and limits; ``start_timeout`` is when it is killed
             unless somebody takes it over.
+        key: What signs its messages; a new one if it is empty.
     """
-    place = Place(spec, options)
+    key = key or secrets.token_hex(32)
+    place = Place(spec, options, key)
     why_cold = _why_cold(spec, options)
     kernel = StartedKernel(spec, place, why_cold)
     if processes.IS_POSIX:
@@ -177,7 +179,8 @@ def _first_time(text: str) -> bool:
 class Place:
     """Where an ordinary kernel has its files; they are made when they are needed."""
 
-    def __init__(self, spec: KernelSpec, options: ExecuteOptions) -> None:
+    def __init__(self, spec: KernelSpec, options: ExecuteOptions, key: str) -> None:
+        self.key = key
         self._spec = spec
         self._options = options
         self.file = Path()
@@ -191,7 +194,7 @@ class Place:
         sockets = folder
         if processes.IS_POSIX and len(os.fsencode(folder / "s-1")) > SOCKET_PATH_LIMIT:
             sockets = Path(tempfile.mkdtemp(prefix="sinara-k-", dir="/tmp"))
-        self.connection = new_connection(sockets)
+        self.connection = new_connection(sockets, self.key)
         self.file = folder / FILE_NAME
         self.file.touch(0o600)
         self.file.write_text(json.dumps(_connection_info(self.connection, spec)), encoding="utf-8")
@@ -213,14 +216,14 @@ class Place:
             processes.current_umask(),
             options.limits.memory,
             options.limits.cpu_seconds,
+            self.key,
         )
 
 
-def new_connection(folder: Path) -> Connection:
-    """Return a fresh connection: sockets in ``folder``, or ports that the kernel chooses."""
-    key = secrets.token_hex(32)
+def new_connection(folder: Path, key: str) -> Connection:
+    """Return a new connection: sockets in ``folder``, or ports that the kernel chooses."""
     if processes.IS_POSIX:
-        return Connection("ipc", str(folder / "s"), _IPC_PORTS, key)
+        return Connection("ipc", str(folder / "s"), IPC_PORTS, key)
     return Connection("tcp", "127.0.0.1", dict.fromkeys(CHANNELS, 0), key)
 
 

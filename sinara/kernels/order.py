@@ -17,6 +17,7 @@ class Order:
         umask: Its umask; ``None``: as it is.
         memory: Bytes that it may use; ``None`` is no limit.
         cpu_seconds: Processor time that it may use; ``None`` is no limit.
+        key: What signs the messages of a kernel that was prepared ahead.
     """
 
     argv: list[str] | None
@@ -26,3 +27,4 @@ class Order:
     umask: int | None = None
     memory: int | None = None
     cpu_seconds: float | None = None
+    key: str = ""

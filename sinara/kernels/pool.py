@@ -40,8 +40,9 @@ CODE = (
 # What libraries read when they are loaded, or the interpreter when it starts: a kernel with
 # other values than the supervisor's cannot be forked from it.
 AT_START = (
-    "PYTHON", "LD_", "DYLD_", "LC_", "LANG", "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_", "BLIS_",
-    "VECLIB_", "NUMEXPR_", "ARROW_", "MALLOC_", "GLIBC_TUNABLES", "NPY_", "VIRTUAL_ENV", "CONDA_PREFIX",
+    "PYTHON", "LD_", "DYLD_", "LC_", "LANG", "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_",
+    "BLIS_", "VECLIB_", "NUMEXPR_", "ARROW_", "MALLOC_", "GLIBC_TUNABLES", "NPY_", "VIRTUAL_ENV",
+    "CONDA_PREFIX",
 )  # fmt: skip
 
 

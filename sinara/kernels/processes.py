@@ -17,13 +17,14 @@ from sinara.kernels.exits import Exit
 from sinara.kernels.options import Limits
 
 IS_POSIX = os.name == "posix"
+NO_LIMITS = Limits()
 
 
 class Process(Protocol):
     """A started process, as the rest of the package sees it."""
 
     pid: int
-    place: Mapping[str, str] | None  # "folder" and "key" of a kernel that was prepared ahead
+    place: Mapping[str, str] | None  # the "folder" of a kernel that was prepared ahead
     told: str  # why it was not started warm
     stopped: tuple[int, float] | None  # the signal that stopped it, and time.monotonic() then
 
@@ -64,7 +65,7 @@ def start(
     cwd: Path,
     folders: Sequence[Path] = (),
     stdio: tuple[int, int] | None = None,
-    limits: Limits = Limits(),
+    limits: Limits = NO_LIMITS,
 ) -> Process:
     """Start ``argv`` under a guard, or plainly where there can be none.
 

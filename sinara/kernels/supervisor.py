@@ -8,9 +8,10 @@ It imports ahead what kernels need, and then only forks::
 The driver says ``{"guard": true}`` and sends a socket with it: a guard is forked that
 listens there for what to start. ``{"spares": n}`` says how many warm kernels are to wait, and
 ``{"expect": n or null}`` how many will still be asked for; each is sent as ``{"spare": pid}``
-with its socket, and ``{"took": 1}`` says that one of them is used. ``{"settle": pid}`` asks whether everything below a dead guard is gone. The
-supervisor says ``{"refused": module, "why": ...}`` for a module that must not be imported
-ahead, and ``{"cold": why}`` if it can make no warm kernels at all.
+with its socket, and ``{"took": 1}`` says that one of them is used. ``{"settle": pid}`` asks
+whether everything below a dead guard is gone. The supervisor says ``{"refused": module,
+"why": ...}`` for a module that must not be imported ahead, and ``{"cold": why}`` if it can
+make no warm kernels at all.
 
 It is the second subreaper: what a guard leaves behind when it is killed becomes the
 supervisor's own child, and is killed at once. When the driver is gone, so is everything.

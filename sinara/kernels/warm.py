@@ -41,7 +41,7 @@ class WarmKernel:
 
     def __init__(self, folder: str, added: dict[str, str]) -> None:
         self.folder = folder
-        self.says = {"folder": folder, "key": os.urandom(32).hex()}
+        self.says = {"folder": folder}
         self._added = added
         self._app: Any = None
         os.makedirs(folder, mode=0o700)  # noqa: PTH103
@@ -111,7 +111,7 @@ class WarmKernel:
         return {
             "transport": "ipc",
             "ip": f"{self.folder}/s",
-            "key": self.says["key"],
+            "key": "",  # comes with the order; until then nobody is listened to
             "signature_scheme": "hmac-sha256",
             "kernel_name": "python3",
             **{f"{name}_port": number for number, name in enumerate(CHANNELS, start=1)},
@@ -126,6 +126,7 @@ class WarmKernel:
         if order.umask is not None:
             os.umask(order.umask)
         os.chdir(order.cwd)
+        self._app.session.key = order.key.encode()
         shell = self._app.shell
         shell.starting_dir = order.cwd
         shell.user_ns["_dh"][:] = [Path(order.cwd)]
