@@ -33,7 +33,8 @@ MARK = "SINARA_SUPERVISOR_ID"  # in the environment of the supervisor and of all
 END_SECONDS = 8.0
 LONGEST_SOCKET = len("/sinara-12345678/k-1234567/s-6")
 CODE = (
-    "import sys; sys.path[:1] = filter(None, sys.path[:1]); sys.path += {extra!r}; "
+    "import sys, importlib.util as util; sys.path[:1] = filter(None, sys.path[:1]); "
+    "util.find_spec('sinara') or sys.path.append({root!r}); del util; "
     "from sinara.kernels.supervisor import main; main()"
 )
 
@@ -269,13 +270,7 @@ if hasattr(os, "register_at_fork"):
 def _code() -> str:
     import sinara
 
-    root = str(Path(sinara.__file__).parent.parent)
-    return CODE.format(extra=[] if root in _import_paths() else [root])
-
-
-def _import_paths() -> set[str]:
-    """Return where a new interpreter would find modules without our help."""
-    return {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
+    return CODE.format(root=str(Path(sinara.__file__).parent.parent))
 
 
 def _make_base() -> Path:
