@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sinara.kernels.launch import StartedKernel, start_ahead
-from sinara.kernels.options import Executed, ExecuteEvent, ExecuteOptions
+from sinara.kernels.options import Executed, ExecuteEvent, ExecuteOptions, Limits
 from sinara.kernels.signals import caught
 from sinara.kernels.specs import KernelSpec, find_kernel
 
@@ -25,6 +25,7 @@ __all__ = [
     "ExecuteOptions",
     "Executed",
     "KernelSpec",
+    "Limits",
     "StartedKernel",
     "execute_module",
     "execute_notebook",
@@ -88,6 +89,7 @@ def execute_notebook(
         seconds=seconds,
         kernel_name=kernel.spec.name,
         warnings=tuple(job.warnings),
+        processes_left=job.processes_left,
     )
 
 

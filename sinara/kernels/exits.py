@@ -17,6 +17,7 @@ class Exit:
     peak_memory: int | None = None  # bytes
     killed_by: str | None = None  # "the watchdog", "the driver", ... or nobody that we know
     log: str = ""  # tail of what it wrote to its own stdout and stderr
+    cpu_seconds: float | None = None  # processor time of it and of what it waited for
 
     @property
     def text(self) -> str:

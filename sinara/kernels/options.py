@@ -32,6 +32,19 @@ class ExecuteEvent:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What each process of a notebook may use; see :mod:`sinara.kernels.rlimits`.
+
+    Attributes:
+        memory: Bytes, on top of what the process holds when it is handed its work.
+        cpu_seconds: Seconds of processor time, not of the clock on the wall.
+    """
+
+    memory: int | None = None
+    cpu_seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class ExecuteOptions:
     """How to run one notebook or module.
 
@@ -43,6 +56,7 @@ class ExecuteOptions:
         cell_timeout: Seconds for one cell, or ``None`` for no limit.
         run_timeout: Seconds for the whole notebook, its kernel's start included.
         start_timeout: Seconds until the kernel has to answer.
+        limits: Memory and processor time of each process.
         max_cell_output: Bytes of output kept for one cell.
         max_notebook_output: Bytes of output kept for all cells together.
         redact: Secret values, replaced by ``****`` wherever they are printed.
@@ -57,6 +71,7 @@ class ExecuteOptions:
     cell_timeout: float | None = None
     run_timeout: float | None = None
     start_timeout: float = START_TIMEOUT
+    limits: Limits = field(default_factory=Limits)
     max_cell_output: int = MAX_CELL_OUTPUT
     max_notebook_output: int = MAX_NOTEBOOK_OUTPUT
     redact: tuple[str, ...] = field(default=(), repr=False)
@@ -80,3 +95,4 @@ class Executed:
     seconds: float = 0.0
     kernel_name: str | None = None
     warnings: tuple[str, ...] = ()
+    processes_left: bool = False  # whether something that it started could not be ended
