@@ -11,9 +11,10 @@ class RunEvent:
     """Something that happened in a run.
 
     ``kind`` is one of ``run_start``, ``substep_start``, ``kernel``, ``cell_start``, ``stream``,
-    ``cell_end``, ``substep_end``, ``warning``, ``published``, ``run_end``. ``seconds`` count from
-    the start of the substep (of the run for ``run_*``); ``cell`` is the index in the notebook,
-    from 0.
+    ``cell_end``, ``retry``, ``substep_end``, ``warning``, ``published``, ``run_end``. ``seconds``
+    count from the start of the substep's attempt (of the run for ``run_*``); ``cell`` is the index
+    in the notebook, from 0. A ``retry`` tells that ``attempt`` failed by a cause of kind
+    ``status``, and that the next one begins in ``seconds``.
     """
 
     kind: str
@@ -23,6 +24,7 @@ class RunEvent:
     stream: str | None = None
     text: str = ""
     status: str | None = None
+    attempt: int | None = None  # from 1
 
 
 Listener = Callable[[RunEvent], None]

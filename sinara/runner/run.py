@@ -27,9 +27,10 @@ from sinara.errors import (
     RunNotFoundError,
     SinaraError,
 )
-from sinara.record import EntityRecord, Failure, RunRecord, RunStatus, SubstepRecord
+from sinara.record import AttemptRecord, EntityRecord, Failure, RunRecord, RunStatus, SubstepRecord
 from sinara.repository import TagResult, changed_files, clean_worktree, require_clean, tag_run
 from sinara.runner import publish, signals
+from sinara.runner.attempts import Attempts
 from sinara.runner.describe import exit_code, first_record, now, settled, verdict
 from sinara.runner.events import Listener, RunEvent, nobody
 from sinara.runner.evidence import Evidence
@@ -44,7 +45,7 @@ from sinara.runner.prepare import (
     step_params,
 )
 from sinara.runner.scratch import make_scratch
-from sinara.runner.substep import NOTEBOOK_NAME, SubstepOutcome, SubstepPlace, run_substep
+from sinara.runner.substep import NOTEBOOK_NAME, SubstepOutcome, SubstepPlace
 from sinara.settings import load_settings
 
 if TYPE_CHECKING:
@@ -177,8 +178,7 @@ class StepRun:
         self._say(RunEvent("substep_start", substep.name))
         self._put(replace(self._get(substep.name), status="running", started=now()))
         try:
-            place = self._place(substep)
-            outcome = run_substep(self.prepared, substep, place, self._writer, self._say)
+            outcome = self._attempts(substep).run()
         except OSError as error:  # the disk is full, or somebody took the folder away
             why = Failure(kind="error", message=f"It could not be kept what it did: {error}")
             with contextlib.suppress(SinaraError):
@@ -192,9 +192,25 @@ class StepRun:
             self._put(write_substep_pages(self._evidence, self.record, outcome))
         return self._get(substep.name)
 
-    def _place(self, substep: PreparedSubstep) -> SubstepPlace:
+    def _attempts(self, substep: PreparedSubstep) -> Attempts:
+        def keep(attempts: tuple[AttemptRecord, ...]) -> None:
+            if self.stopped:
+                raise InterruptedRunError(self.stopped)
+            self._put(replace(self._get(substep.name), attempts=attempts))
+
+        return Attempts(
+            self.prepared,
+            substep,
+            lambda number: self._place(substep, number),
+            self._writer,
+            self._outcomes,
+            self._say,
+            keep,
+        )
+
+    def _place(self, substep: PreparedSubstep, attempt: int) -> SubstepPlace:
         folder = names.entity_folder(names.reports_entity(substep.name))
-        runtime = self._scratch / folder
+        runtime = self._scratch / (folder if attempt == 1 else f"{folder}-{attempt}")
         work = self._scratch / "work"
         work.mkdir(exist_ok=True)
         output = self._evidence.folder / folder / NOTEBOOK_NAME

@@ -42,6 +42,7 @@ class SubstepOutcome:
     interface: Interface
     handback: Handback
     notebook: NotebookNode | None
+    processes_left: bool = False  # whether something that it started could not be ended
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,11 @@ def run_substep(
         interface=handback.interface,
         cells=executed.cells,
         failure=failure,
-        warnings=base.warnings + tuple(getattr(executed, "warnings", ())),
+        warnings=base.warnings + executed.warnings,
         kernel_name=executed.kernel_name,
         notebook=f"{place.output.parent.name}/{place.output.name}",
     )
-    return SubstepOutcome(record, interface, handback, executed.notebook)
+    return SubstepOutcome(record, interface, handback, executed.notebook, executed.processes_left)
 
 
 def _without_secrets(metrics: Mapping[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
@@ -127,9 +128,15 @@ def _execute(
     context_file: Path,
     listener: Listener,
 ) -> Executed:
-    from sinara.execute import ExecuteOptions, execute_module, execute_notebook, start_ahead
+    from sinara.execute import (
+        ExecuteOptions,
+        Limits,
+        execute_module,
+        execute_notebook,
+        start_ahead,
+    )
 
-    settings = prepared.settings
+    settings = prepared.settings.for_substep(prepared.params.step_name, substep.name)
     strict_shell = settings.strict_shell
     options = ExecuteOptions(
         kernel_name=prepared.params.kernel_name,
@@ -143,6 +150,7 @@ def _execute(
         cell_timeout=settings.cell_timeout,
         run_timeout=settings.run_timeout,
         start_timeout=settings.start_timeout,
+        limits=Limits(settings.memory, settings.cpu_seconds),
         max_cell_output=settings.max_cell_output,
         max_notebook_output=settings.max_notebook_output,
         redact=substep.secrets,
