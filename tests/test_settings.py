@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinara.errors import SettingsError
@@ -371,6 +371,7 @@ ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() |
 TABLES = st.dictionaries(st.text(), st.text() | st.integers())
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.dictionaries(
         st.sampled_from([*Options.__dataclass_fields__, "envs", "x"]),
@@ -387,6 +388,7 @@ def test_any_table_gives_settings_or_lines_and_nothing_else(table):
     assert set(options) <= set(Options.__dataclass_fields__)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.dictionaries(
         st.sampled_from(["a.ipynb", "s/a.py", "a", "../a.py", "\n.py"]) | st.text(),
@@ -462,6 +464,7 @@ def test_memory_is_written_with_its_unit(text, count):
     assert parse_bytes(text) == count
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=10**15))
 def test_an_amount_that_is_shown_is_nearly_the_one_that_was_given(count):
     shown = bytes_text(count)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinara.context import Handback
@@ -32,6 +32,7 @@ POLICIES = st.builds(
 )
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.sampled_from(KINDS), st.integers(1, 200), POLICIES)
 def test_only_a_listed_cause_is_tried_again_and_never_more_often_than_allowed(
     kind, attempt, policy
@@ -44,6 +45,7 @@ def test_only_a_listed_cause_is_tried_again_and_never_more_often_than_allowed(
         assert 0 <= wait <= max(policy.wait, LONGEST_WAIT)
 
 
+@settings(deadline=None)
 @given(POLICIES, st.integers(1, 99))
 def test_each_wait_is_at_least_as_long_as_the_one_before(policy, attempt):
     policy = replace(policy, retries=100, causes=("timeout",))
@@ -143,9 +145,9 @@ class World:
 def world(tmp_path, monkeypatch):
     """A function that makes a :class:`World` with retries without a wait."""
 
-    def make(*ends: Any, settings: str = "retries = 2\nretry_wait = 0\n", **more: Any) -> World:
+    def make(*ends: Any, toml: str = "retries = 2\nretry_wait = 0\n", **more: Any) -> World:
         folder = write_step(tmp_path / "pipe-load", {"load.ipynb": notebook()})
-        (folder / "sinara.toml").write_text(settings)
+        (folder / "sinara.toml").write_text(toml)
         made = World(folder, list(ends), **more)
         monkeypatch.setattr(attempts, "run_substep", made.execute)
         return made
@@ -199,7 +201,7 @@ def test_a_cause_that_is_not_listed_ends_it(world, kind):
 
 
 def test_without_retries_nothing_is_added_to_the_record(world):
-    record = world("timeout", settings="").run()
+    record = world("timeout", toml="").run()
 
     assert (record.attempts, record.warnings) == ((), ())
 
@@ -266,7 +268,7 @@ def _with_run_id(place, run_id):
 
 
 def test_a_signal_during_the_wait_cancels_and_keeps_the_evidence(world):
-    made = world("timeout", None, settings="retries = 2\nretry_wait = 60\n")
+    made = world("timeout", None, toml="retries = 2\nretry_wait = 60\n")
     made.events = _Interrupting()
 
     with signals.as_errors():
