@@ -7,13 +7,15 @@ cell. Whatever the notebook does, nothing is raised for it: it is in the answer.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sinara.kernels.launch import StartedKernel, start_ahead
-from sinara.kernels.options import Executed, ExecuteEvent, ExecuteOptions
+from sinara.kernels.options import Executed, ExecuteEvent, ExecuteOptions, Limits
 from sinara.kernels.signals import caught
 from sinara.kernels.specs import KernelSpec, find_kernel
 
@@ -25,12 +27,39 @@ __all__ = [
     "ExecuteOptions",
     "Executed",
     "KernelSpec",
+    "Limits",
     "StartedKernel",
+    "end_kernels",
     "execute_module",
     "execute_notebook",
     "find_kernel",
     "start_ahead",
+    "warm_up",
 ]
+
+
+def warm_up(*, preload: Sequence[str] = (), expect: int | None = None) -> None:
+    """Have the process that kernels are forked from begin its imports; nothing is waited for.
+
+    Args:
+        preload: Modules to import ahead, besides those of every kernel.
+        expect: How many kernels will be asked for; ``None``: nobody knows.
+    """
+    if sys.platform == "linux":
+        from sinara.kernels.pool import warm_up as begin
+
+        begin(preload=preload, expect=expect)
+
+
+def end_kernels() -> None:
+    """End every kernel of this process, and the processes that are kept for the next ones.
+
+    That happens at the end of the process anyway. Kernels can be started afterwards.
+    """
+    if os.name == "posix":
+        from sinara.kernels.pool import end_all
+
+        end_all()
 
 
 def execute_notebook(
@@ -88,6 +117,7 @@ def execute_notebook(
         seconds=seconds,
         kernel_name=kernel.spec.name,
         warnings=tuple(job.warnings),
+        processes_left=job.processes_left,
     )
 
 

@@ -42,7 +42,9 @@ _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _FAILURES: dict[str, type[RunError]] = {
     "cell": CellError,
     "kernel died": KernelDiedError,
+    "memory": KernelDiedError,
     "timeout": SubstepTimeoutError,
+    "cpu limit": SubstepTimeoutError,
     "interrupted": InterruptedRunError,
 }
 # IPython prints "..." for all that follows the first thousand items of a list.

@@ -353,3 +353,32 @@ def test_looking_over_a_hostile_step_executes_none_of_it(tmp_path):
     assert int(said.stdout) >= 1
     assert not canary.exists()
     assert not list(folder.rglob("__pycache__"))
+
+
+def test_a_table_for_a_substep_that_the_step_does_not_have_is_a_warning(tmp_path):
+    folder = step(tmp_path)
+    settings = folder / "sinara.toml"
+    settings.write_text(
+        "[substeps.'load.ipynb']\nretries = 1\n[substeps.'laod.ipynb']\nretries = 1\n"
+        "[substeps.'load/x.ipynb']\nretries = 1\n[substeps.'load/load.ipynb']\nretries = 1\n"
+    )
+
+    findings = check_step(folder)
+
+    assert codes(findings) == [("warning", "settings")] * 2
+    assert '[substeps."laod.ipynb"] is for no substep of this step. Did you mean' in (
+        findings[0].message
+    )
+    assert "Its substeps are load.ipynb." in findings[1].message
+
+
+def test_a_file_above_the_step_may_speak_of_other_steps(tmp_path):
+    folder = step(tmp_path)
+    (tmp_path / "sinara.toml").write_text(
+        "[substeps.'evaluate.ipynb']\nretries = 1\n[substeps.'train/x.ipynb']\nretries = 1\n"
+        "[substeps.'laod.ipynb']\nretries = 1\n"
+    )
+
+    (finding,) = check_step(folder)
+
+    assert "laod" in finding.message

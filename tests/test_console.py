@@ -23,6 +23,13 @@ def test_what_a_cell_prints_is_shown_with_cell_and_time(screen):
     assert screen.getvalue() == "  a.ipynb [cell 3]    1.5 s | hello\n"
 
 
+def test_a_retry_is_told_in_one_line(screen):
+    text = "attempt 1 failed: killed; attempt 2 of 3 in 2 s"
+    Console(screen, verbose=False)(RunEvent("retry", "a.ipynb", 4, 2.0, text=text, attempt=1))
+
+    assert screen.getvalue() == f"  a.ipynb: {text}\n"
+
+
 def test_a_line_in_pieces_is_one_line(screen):
     console = Console(screen)
     for piece in ("hel", "lo\nwor", "ld"):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
+from dataclasses import dataclass
 
 import nbformat
 import pytest
 
-from sinara.execute import execute_module
-from tests.kernels.kernel_runs import Runner
+from sinara.execute import StartedKernel, execute_module, execute_notebook, start_ahead
+from sinara.kernels import processes
+from tests.kernels.kernel_runs import Runner, notebook
 
 
 @pytest.fixture
@@ -185,3 +188,34 @@ def test_a_module_gets_no_input(module):
 
 def test_a_module_runs_in_our_own_interpreter(module):
     assert texts(module("import sys; print(sys.executable)")) == f"{sys.executable}\n"
+
+
+def test_a_process_that_could_not_be_ended_is_told(tmp_path):
+    @dataclass(frozen=True)
+    class Stubborn(StartedKernel):
+        def close(self) -> bool:
+            super().close()
+            return False
+
+    runner = Runner(tmp_path, dict(os.environ))
+    nb = notebook("x = 1")
+    kernel = Stubborn(**vars(start_ahead(runner.options(), nb.metadata)))
+
+    done = execute_notebook(nb, runner.output, runner.options(), kernel=kernel)
+
+    assert (done.status, done.processes_left) == ("succeeded", True)
+    assert done.warnings == ("Some processes of the notebook could not be ended.",)
+
+
+def test_a_module_whose_processes_could_not_be_ended_is_told(module, monkeypatch):
+    start = processes.start
+
+    def stubborn(*args, **more):
+        started = start(*args, **more)
+        close = started.close
+        started.close = lambda: close() and False
+        return started
+
+    monkeypatch.setattr(processes, "start", stubborn)
+
+    assert module("x = 1").processes_left

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sinara.errors import CorruptError, StoreError
 from sinara.record import (
     SCHEMA_VERSION,
+    AttemptRecord,
     CellRecord,
     CodeRecord,
     EntityRecord,
@@ -75,6 +76,20 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
+
+
+def test_attempts_come_back_as_they_were_and_older_records_have_none():
+    dead = Failure("kernel died", "killed", 2, signal=9, peak_memory=100)
+    attempts = (
+        AttemptRecord(1, "failed", STARTED, 1.5, dead, "r/report.attempt-1.ipynb", 100, 2.0),
+        AttemptRecord(2, "succeeded", STARTED, 1.0, notebook="r/report.ipynb"),
+    )
+    record = run(SubstepRecord("a.ipynb", "succeeded", attempts=attempts))
+    older = json.loads(to_json(record))
+    del older["substeps"][0]["attempts"]
+
+    assert from_json(to_json(record)) == record
+    assert from_json(json.dumps(older)).substeps[0].attempts == ()
 
 
 def test_a_record_comes_back_as_it_was():

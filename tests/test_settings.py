@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinara.errors import SettingsError
@@ -21,6 +21,7 @@ from sinara.settings import (
     get_user,
     load_settings,
 )
+from sinara.settings.amounts import bytes_text, parse_bytes
 
 
 @pytest.fixture
@@ -163,13 +164,16 @@ SCALARS = {
     "max_notebook_output": "10", "strict_shell": "false", "legacy_in_prod": "1",
     "durability": "fast",
     "publish": "request", "dirty": "worktree", "row_size": "11", "block_size": "12",
+    "memory": "512 MiB", "cpu_seconds": "13", "retries": "2", "retry_on": "cell",
+    "retry_wait": "0.5", "warm": "false", "preload": "numpy",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("key", list(Options.__dataclass_fields__))
 def test_every_setting_can_stand_in_the_file_and_in_the_environment(step, write, key):
     word = SCALARS[key]
-    write(f"{key} = {word if word[0].isdigit() or word in {'true', 'false'} else repr(word)}\n")
+    bare = word.replace(".", "").isdigit() or word in {"true", "false"}
+    write(f"{key} = {word if bare else repr(word)}\n")
     if key == "legacy_in_prod":
         write("legacy_in_prod = true\n")
 
@@ -187,6 +191,47 @@ def test_every_setting_can_stand_in_the_file_and_in_the_environment(step, write,
     [
         ("cel_timeout = 5", ["'cel_timeout' is not a setting. Did you mean 'cell_timeout'?"]),
         ("colour = 1", ["'colour' is not a setting. The settings are strict_params, "]),
+        ("memory = 'much'", ["memory: 'much' is not an amount of memory, as in \"2 GB\""]),
+        ("memory = '2 G'", ["memory: '2 G' is not an amount of memory"]),
+        ("memory = '-2 GB'", ["memory: '-2 GB' is not an amount of memory"]),
+        ("memory = -1", ["memory: -1 is not an amount of memory"]),
+        ("memory = 1.5", ["memory: 1.5 is not an amount of memory"]),
+        ("memory = inf", ["memory: inf is not an amount of memory"]),
+        ("memory = true", ["memory: True is not an amount of memory"]),
+        ("memory = ['2 GB']", ["memory: of type list is not an amount of memory"]),
+        ("memory = '99999999 TB'", ["memory: '99999999 TB' is not an amount of memory"]),
+        ("memory = 2", ["memory: 2 is less than 1 MB; write the unit, as in \"2 GB\""]),
+        ("cpu_seconds = -1", ["cpu_seconds: -1 is not a number of seconds above 0"]),
+        ("retries = -1", ["retries: -1 is not a whole number from 0 to 100"]),
+        ("retries = 1.5", ["retries: 1.5 is not a whole number from 0 to 100"]),
+        ("retries = nan", ["retries: nan is not a whole number from 0 to 100"]),
+        ("retries = 'often'", ["retries: 'often' is not a whole number from 0 to 100"]),
+        ("retries = true", ["retries: True is not a whole number from 0 to 100"]),
+        ("retry_wait = -1", ["retry_wait: -1 is not a number of seconds from 0 to 86400"]),
+        ("retry_wait = inf", ["retry_wait: inf is not a number of seconds from 0 to 86400"]),
+        ("retry_on = 5", ["retry_on: 5 is not a list of words"]),
+        ("retry_on = ['cell', 5]", ["retry_on: of type list is not a list of words"]),
+        ("retry_on = ['interrupted']", ["retry_on: 'interrupted' is never tried again; the causes"]),
+        ("retry_on = ['stopped']", ["retry_on: 'stopped' is never tried again; the causes are"]),
+        ("retry_on = ['params']", ["retry_on: 'params' is never tried again; the causes are"]),
+        ("retry_on = ['kernel dead']",
+        ["retry_on: 'kernel dead' is not a cause of a failure. Did you mean 'kernel died'?"]),
+        ("retry_on = ['']", ["retry_on: '' is not a cause of a failure. The causes are kernel died"]),
+        ("warm = 'hot'", ["warm: 'hot' is not true or false"]),
+        ("preload = 5", ["preload: 5 is not a list of words"]),
+        ("preload = ['sk learn']", ["preload: 'sk learn' is not the name of a module, as in"]),
+        ("preload = ['.x']", ["preload: '.x' is not the name of a module"]),
+        ("preload = ['a.class']", ["preload: 'a.class' is not the name of a module"]),
+        ("substeps = 5", ["substeps: 5 is not a table. Write [substeps.\"train.ipynb\"]"]),
+        ("[substeps.train.ipynb]\nretries = 1",
+        ["substeps: substep name 'train' cannot be used: it must end in .ipynb or .py. Write it as in"]),
+        ("[substeps]\n'a.ipynb' = 5", ["substeps.'a.ipynb': 5 is not a table"]),
+        ("[substeps.'../a.ipynb']\nretries = 1", ["substeps: substep name '../a.ipynb' cannot be used"]),
+        ("[substeps.'a.ipynb']\nretrys = 1",
+        ["substeps.'a.ipynb': 'retrys' is not a setting of a substep. Did you mean 'retries'?"]),
+        ("[substeps.'a.ipynb']\nwarm = true", ["substeps.'a.ipynb': warm holds for all substeps"]),
+        ("[substeps.'s/a.ipynb']\nmemory = 1\nretries = 'x'",
+        ["substeps.'s/a.ipynb': memory: 1 is less than 1 MB", "substeps.'s/a.ipynb': retries: 'x'"]),
         ("cell_timeout = 'soon'", ["cell_timeout: 'soon' is not a number of seconds above 0"]),
         ("cell_timeout = true", ["cell_timeout: True is not a number"]),
         ("cell_timeout = nan", ["cell_timeout: nan is not a number of seconds above 0"]),
@@ -306,6 +351,12 @@ def test_a_file_that_may_not_be_read_is_an_error(step, write):
         "SINARA_ENV__X: env name '_x' cannot be used: it must begin with "
                                    "a letter or a digit"),
         ("SINARA_TMP_USER", "\n", "SINARA_TMP_USER: '\\n' is not a path or a URL"),
+        ("SINARA_RETRY_ON", "kernel died,coffee",
+        "SINARA_RETRY_ON: 'coffee' is not a cause of a failure. The causes are kernel died, timeout, "
+        "memory, cpu limit, cell, early exit, outputs."),
+        ("SINARA_PRELOAD", "numpy,1x",
+        "SINARA_PRELOAD: '1x' is not the name of a module, as in \"sklearn.linear_model\""),
+        ("SINARA_RETRIE", "2", "SINARA_RETRIE is not a setting. Did you mean 'SINARA_RETRIES'?"),
         ("SINARA_DIRTY", "WORKTREE", "SINARA_DIRTY: 'WORKTREE' is not one of refuse, worktree"),
     ],
 )  # fmt: skip
@@ -320,6 +371,7 @@ ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() |
 TABLES = st.dictionaries(st.text(), st.text() | st.integers())
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.dictionaries(
         st.sampled_from([*Options.__dataclass_fields__, "envs", "x"]),
@@ -334,6 +386,97 @@ def test_any_table_gives_settings_or_lines_and_nothing_else(table):
 
     assert all(line.startswith("/x/sinara.toml: ") and "\n" not in line for line in lines)
     assert set(options) <= set(Options.__dataclass_fields__)
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(
+    st.dictionaries(
+        st.sampled_from(["a.ipynb", "s/a.py", "a", "../a.py", "\n.py"]) | st.text(),
+        st.dictionaries(st.sampled_from([*Options.__dataclass_fields__, "x"]), ANYTHING) | ANYTHING,
+    )
+    | ANYTHING
+)
+def test_any_table_of_substeps_gives_options_or_lines_and_nothing_else(table):
+    from sinara.settings.options import OF_A_SUBSTEP, read_substeps
+
+    lines: list[str] = []
+    found = read_substeps(Path("/x/sinara.toml"), table, (), lines)
+
+    assert all(line.startswith("/x/sinara.toml: substeps") and "\n" not in line for line in lines)
+    assert {name for options in found.values() for name in options} <= set(OF_A_SUBSTEP)
+
+
+def test_a_substep_has_settings_of_its_own_and_those_of_its_step_win(step, write):
+    write(
+        "retries = 1\ncell_timeout = 5\n"
+        "[substeps.'train.ipynb']\nmemory = '2 GB'\nretries = 3\ncell_timeout = 0\n"
+        "[substeps.'model_train/train.ipynb']\nretries = 2\nretry_on = ['cell']\n"
+    )
+
+    settings = load_settings(step, {})
+
+    here, there = (settings.for_substep(s, "train.ipynb") for s in ("model_train", "other"))
+    assert (here.retries, here.retry_on, here.memory) == (2, ("cell",), 2_000_000_000)
+    assert (there.retries, there.retry_on, there.memory) == (
+        3,
+        ("kernel died", "timeout"),
+        2_000_000_000,
+    )
+    assert there.cell_timeout is None
+    assert settings.for_substep("model_train", "eval.ipynb") == settings
+
+
+def test_the_environment_wins_over_the_table_of_a_substep(step, write):
+    write("[substeps.'a.ipynb']\nretries = 3\nmemory = '1 GB'\n")
+
+    options = load_settings(step, {"SINARA_RETRIES": "0"}).for_substep("s", "a.ipynb")
+
+    assert (options.retries, options.memory) == (0, 1_000_000_000)
+
+
+def test_lists_in_the_environment_stand_between_commas(step):
+    settings = load_settings(
+        step, {"SINARA_RETRY_ON": "timeout, cell,timeout", "SINARA_PRELOAD": "sklearn.svm,numpy"}
+    )
+
+    assert settings.retry_on == ("timeout", "cell")
+    assert settings.preload == ("sklearn.svm", "numpy")
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("2 GB", 2 * 10**9),
+        ("2gb", 2 * 10**9),
+        (" 512 MiB ", 512 * 2**20),
+        ("1.5 GiB", 3 * 2**29),
+        ("536870912", 2**29),
+        ("800 kB", 800_000),
+        ("0", 0),
+        ("2 G", None),
+        ("1e9", None),
+        ("", None),
+        ("GB", None),
+        ("٢ GB", None),
+    ],
+)
+def test_memory_is_written_with_its_unit(text, count):
+    assert parse_bytes(text) == count
+
+
+@settings(deadline=None)
+@given(st.integers(min_value=0, max_value=10**15))
+def test_an_amount_that_is_shown_is_nearly_the_one_that_was_given(count):
+    shown = bytes_text(count)
+
+    assert abs((parse_bytes(shown) or 0) - count) <= count / 100
+    assert len(shown) <= 11
+
+
+def test_what_was_written_in_whole_units_is_shown_so():
+    written = ["2 GB", "512 MiB", "1.5 GiB", "900 kB", "1 TB"]
+
+    assert [bytes_text(parse_bytes(text) or 0) for text in written] == written
 
 
 def test_an_env_that_is_not_known_is_named_with_those_that_are(step):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -67,11 +68,37 @@ def _check(folder: Path, file: str, params: StepParams, settings: Settings) -> I
         settings.env(params.env_name)
     except SettingsError as problem:
         yield from (error(file, "env", line) for line in problem.lines)
+    yield from _check_tables(params, settings)
     yield from check_names([substep.name for substep in params.substeps], file)
     checked = [check_one(folder, params, substep) for substep in params.substeps]
     for substep in checked:
         yield from substep.findings
     yield from check_flow(checked, params, settings)
+
+
+def _check_tables(params: StepParams, settings: Settings) -> Iterator[Finding]:
+    """Warn of settings for a substep that the step does not have.
+
+    A file above the step's folder serves other steps as well: there a table without a step's
+    name counts only if it is nearly a substep of this one.
+    """
+    names = [substep.name for substep in params.substeps]
+    own = settings.file is not None and settings.file.parent == settings.folder
+    for key in settings.substeps:
+        name = key.removeprefix(f"{params.step_name}/")
+        near = _near(name, names)
+        if key in names or name in names or (name == key and not own and not near):
+            continue
+        advice = near or f"Its substeps are {', '.join(names)}."
+        line = f'[substeps."{key}"] is for no substep of this step. {advice}'
+        yield warning("sinara.toml", "settings", line)
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    """Return ``Did you mean 'x.ipynb'?``; that both end in ``.ipynb`` makes no two names alike."""
+    by_stem = {other.rpartition(".")[0]: other for other in names}
+    close = difflib.get_close_matches(name.rpartition(".")[0], list(by_stem), n=1)
+    return f"Did you mean '{by_stem[close[0]]}'?" if close else ""
 
 
 def _declared(path: Path) -> tuple[str, ...]:

@@ -93,6 +93,22 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
         ("substep", "status", "seconds", "metrics"),
         [(s.name, s.status, f"{s.seconds:.1f}", _metrics(s.metrics)) for s in record.substeps],
     )
+    tried = [(s.name, one) for s in record.substeps if len(s.attempts) > 1 for one in s.attempts]
+    if tried:
+        click.echo()
+        print_table(
+            ("substep", "attempt", "status", "seconds", "cause"),
+            [
+                (
+                    name,
+                    one.number,
+                    one.status,
+                    f"{one.seconds:.1f}",
+                    one.failure.message[:120] if one.failure else "",
+                )
+                for name, one in tried
+            ],
+        )
     entities = [e for s in record.substeps for e in (*s.inputs, *s.outputs)]
     if entities:
         click.echo()

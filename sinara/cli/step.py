@@ -126,8 +126,8 @@ def run(
 ) -> int:
     """Run the step of this folder. Prints the run id.
 
-    Ends with 0 done, 1 a run failed, 2 usage or configuration, 4 a kernel died, 5 a timeout,
-    130 interrupted, 254 stopped in design mode.
+    Ends with 0 done, 1 a run failed, 2 usage or configuration, 4 a kernel died or used up its
+    memory, 5 a timeout or processor time used up, 130 interrupted, 254 stopped in design mode.
     """
     import json
 

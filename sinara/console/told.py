@@ -42,7 +42,8 @@ def _failure(
     cell = f" in cell {(failure.cell or 0) + 1}" if in_cell else ""
     line = "" if failure.line is None else f", line {failure.line}"
     where = f"{record.step_name} / {substep.name} {substep.status}{cell}{line}"
-    yield f"x {where}, after {substep.seconds:.1f} s"
+    tries = f", {len(substep.attempts)} attempts" if len(substep.attempts) > 1 else ""
+    yield f"x {where}, after {substep.seconds:.1f} s{tries}"
     if substep.notebook:
         yield from (f"    {shown}" for shown in _source(evidence / substep.notebook, failure))
     yield f"  {failure.message}"

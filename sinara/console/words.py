@@ -66,6 +66,8 @@ def told(event: RunEvent) -> Line | None:
         case "substep_start":
             usually = f", usually {duration(event.usual)}" if event.usual else ""
             return Line(f"  {event.substep} started{usually}", look="start")
+        case "retry":
+            return Line(f"  {event.substep}: {event.text}", look="warning")
         case "substep_end":
             good = event.status == "succeeded"
             return Line(f"  {event.substep} {took}", look="good" if good else "bad")

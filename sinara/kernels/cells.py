@@ -9,6 +9,7 @@ from typing import Any
 from sinara.kernels import failures
 from sinara.kernels.failures import Ended
 from sinara.kernels.nodes import as_nodes
+from sinara.kernels.options import Limits
 from sinara.kernels.outputs import CellOutputs
 from sinara.kernels.wire import Message
 
@@ -74,7 +75,7 @@ class Request:
         """Put what has come so far into the notebook."""
         self.cell["outputs"] = as_nodes(self.outputs.as_list())
 
-    def judge(self, *, is_last: bool) -> None:
+    def judge(self, *, is_last: bool, limits: Limits) -> None:
         """Return if the next cell may run.
 
         ``exit()`` and ``sys.exit()`` in the last cell are its end. Before that they are a
@@ -96,7 +97,8 @@ class Request:
             return
         self.outputs.ensure_error(reply)
         if not self.may_fail:
-            raise Ended("failed", failures.cell_failure(reply, self.index, self.count))
+            failure = failures.cell_failure(reply, self.index, self.count, limits)
+            raise Ended("failed", failure)
 
 
 def runs(cell: Cell) -> bool:

@@ -19,6 +19,7 @@ class Exit:
     peak_memory: int | None = None  # bytes
     killed_by: str | None = None  # "the watchdog", "the driver", ... or nobody that we know
     log: str = ""  # tail of what it wrote to its own stdout and stderr
+    cpu_seconds: float | None = None  # processor time of it and of what it waited for
     out_of_memory: bool = False  # the system killed it, or what it started, for its own limit
 
     @property

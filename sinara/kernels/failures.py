@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
 from sinara.kernels.exits import NEVER_STARTED, Exit, signal_name
+from sinara.kernels.options import Limits
 from sinara.kernels.outputs import megabytes
 from sinara.record import Failure, SubstepStatus
+from sinara.settings.amounts import bytes_text
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CELL_LINE = re.compile(r"Cell In ?\[(\d+)\](?:, line |\s*\n[^\n]*?-+> ?)(\d+)")
 _NO_INPUT = "StdinNotImplementedError"
+_NO_LIMITS = Limits()
+_NEAR = 0.9  # of a memory limit: a process that was killed there has used it up
 
 
 class Ended(Exception):  # no error, but the way out of the cells
@@ -27,7 +32,9 @@ class Ended(Exception):  # no error, but the way out of the cells
         self.cell_failed = cell_failed
 
 
-def cell_failure(content: dict[str, Any], index: int, count: int | None) -> Failure:
+def cell_failure(
+    content: dict[str, Any], index: int, count: int | None, limits: Limits = _NO_LIMITS
+) -> Failure:
     """Return why a cell failed, from the ``execute_reply`` of the kernel."""
     ename = str(content.get("ename") or "Error")
     evalue = str(content.get("evalue") or "")
@@ -35,11 +42,12 @@ def cell_failure(content: dict[str, Any], index: int, count: int | None) -> Fail
     line = cell_line(traceback, count)
     said = (evalue.strip().splitlines() or [""])[0][:300]
     what = f"{ename}: {said}" if said else ename
+    kind, hint = raised_kind(ename, limits)
     if ename == _NO_INPUT:
         what = "it asks for input, and nobody is there; take out input(), getpass(), the debugger"
     return Failure(
-        kind="cell",
-        message=f"{place(count, line)}: {what}",
+        kind=kind,
+        message=f"{place(count, line)}: {what}{hint}",
         cell=index,
         line=line,
         ename=ename,
@@ -67,25 +75,71 @@ def early_exit(content: dict[str, Any], index: int, count: int | None, code: int
     )
 
 
-def death(how: Exit, where: str, index: int | None, *, out_of_memory: bool = False) -> Failure:
-    """Return the failure of a kernel or module whose process ended by itself or was killed."""
+def raised_kind(ename: str, limits: Limits) -> tuple[str, str]:
+    """Return the kind of failure that an exception is, and whose limit is to be named.
+
+    NumPy's ``_ArrayMemoryError`` and Arrow's ``ArrowMemoryError`` are ``MemoryError``, too.
+    """
+    if limits.memory is None or not ename.endswith("MemoryError"):
+        return "cell", ""
+    return "memory", f" (the memory limit is {bytes_text(limits.memory)}, setting memory)"
+
+
+def death(
+    how: Exit,
+    where: str,
+    index: int | None,
+    *,
+    out_of_memory: bool = False,
+    limits: Limits = _NO_LIMITS,
+) -> Failure:
+    """Return the failure of a kernel or module whose process ended by itself or was killed.
+
+    Args:
+        how: How it ended.
+        where: Where it was, for people.
+        index: Index of the cell in the notebook, from 0.
+        out_of_memory: Whether the system killed something of ours for its memory meanwhile.
+        limits: What the process was allowed.
+    """
     memory = f"; peak memory {megabytes(how.peak_memory)}" if how.peak_memory else ""
-    if out_of_memory:
-        cause = "the system killed it, out of memory"
-    elif how.signal is not None:
-        cause = f"killed by {how.text}"
-    elif how.code is not None:
-        cause = f"it ended itself with {how.text}"
-    else:
-        cause = how.killed_by or how.text
+    kind, cause = _cause_of_death(how, out_of_memory, limits)
     return Failure(
-        kind="kernel died",
+        kind=kind,
         message=f"The process died {where}: {cause}{memory}.",
         cell=index,
         signal=how.signal,
         exit_code=how.code,
         peak_memory=how.peak_memory,
     )
+
+
+def _cause_of_death(how: Exit, out_of_memory: bool, limits: Limits) -> tuple[str, str]:
+    """Return the kind of failure and, in words, the cause."""
+    if limits.cpu_seconds is not None and _is_cpu_limit(how, limits.cpu_seconds):
+        return "cpu limit", f"it used its CPU limit of {limits.cpu_seconds:g} s"
+    if out_of_memory:
+        if limits.memory is None or (how.peak_memory or limits.memory) < _NEAR * limits.memory:
+            return "kernel died", "the system killed it, out of memory"
+        return "memory", f"it used its memory limit of {bytes_text(limits.memory)}"
+    if how.signal == signal.SIGKILL and how.killed_by:
+        return "kernel died", f"killed, because of {how.killed_by}"
+    if how.signal is not None:
+        cause = f"killed by {how.text}"
+        if limits.memory is not None and how.signal in (signal.SIGABRT, signal.SIGSEGV):
+            cause += f", under a memory limit of {bytes_text(limits.memory)}"  # native code, maybe
+        return "kernel died", cause
+    if how.code is not None:
+        return "kernel died", f"it ended itself with {how.text}"
+    return "kernel died", how.killed_by or how.text
+
+
+def _is_cpu_limit(how: Exit, seconds: float) -> bool:
+    """Return whether a process ended by its limit: SIGXCPU, and SIGKILL for one that ignores it."""
+    if how.signal == getattr(signal, "SIGXCPU", None):
+        return how.signal is not None
+    used_up = how.cpu_seconds is not None and how.cpu_seconds >= seconds
+    return how.signal == signal.SIGKILL and how.killed_by is None and used_up
 
 
 def start_failure(how: Exit, name: str, log: str) -> Failure:

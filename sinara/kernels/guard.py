@@ -85,7 +85,7 @@ class Guard:
         self.tail = b""
         self.deadline: float | None = None
         self.killed_by: str | None = None
-        self.ended: tuple[int, int] | None = None  # (wait status, peak memory in bytes)
+        self.ended: tuple[int, int, float] | None = None  # wait status, peak memory, seconds
         self.done = False  # nothing was started, or all that was is over
 
     def serve(self, prepared: Prepared | None = None) -> None:
@@ -160,12 +160,13 @@ class Guard:
         """Tell how the kernel ended, and end what it left."""
         assert self.ended is not None
         self.read_log()
-        status, peak = self.ended
+        status, peak, seconds = self.ended
         ended = {
             "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
             "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
             "peak": peak,
             "by": self.killed_by,
+            "cpu": seconds,
             "out_of_memory": self.group is not None and self.group.out_of_memory(),
         }
         self.say({"exited": ended, "log": self.tail[-LOG_TAIL:].decode("utf-8", "replace")})
@@ -269,7 +270,8 @@ class Guard:
                 stopped = os.WSTOPSIG(status) if os.WIFSTOPPED(status) else 0
                 self.say({"stopped": int(stopped)})
                 continue
-            self.ended = (status, usage.ru_maxrss * _MEMORY_UNIT)
+            seconds = usage.ru_utime + usage.ru_stime
+            self.ended = (status, usage.ru_maxrss * _MEMORY_UNIT, seconds)
 
     def sweep(self) -> bool:
         """End all that the kernel started; return True when nothing is left.

@@ -225,12 +225,13 @@ class GuardedProcess:
                 return
             how = said["exited"]
             self._exit = self._exit or Exit(
-                how["code"],
-                how["signal"],
-                how["peak"],
-                how["by"],
-                said["log"],
-                how["out_of_memory"],
+                code=how["code"],
+                signal=how["signal"],
+                peak_memory=how["peak"],
+                killed_by=how["by"],
+                log=said["log"],
+                cpu_seconds=how["cpu"],
+                out_of_memory=how["out_of_memory"],
             )
         elif "gone" in said:
             self._gone = said["gone"]

@@ -20,7 +20,7 @@ MESSAGE_SHARE = 4  # a message may be this many times a cell's output limit; JSO
 
 @dataclass
 class Job:
-    """A notebook to execute; its last four fields are the answer."""
+    """A notebook to execute; its last five fields are the answer."""
 
     options: ExecuteOptions
     writer: Writer
@@ -30,6 +30,7 @@ class Job:
     failure: Failure | None = None
     cells: tuple[CellRecord, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    processes_left: bool = False
 
     def execute(self, manager: TrueManager) -> None:
         """Run the manager's notebook in a kernel of its own, which is gone on return."""
@@ -48,6 +49,7 @@ class Job:
 
     def _end(self, kernel: StartedKernel) -> None:
         if not kernel.close():
+            self.processes_left = True
             self.warnings.append("Some processes of the notebook could not be ended.")
 
     def _run(self, session: Session) -> None:

@@ -59,6 +59,7 @@ def run_module(path: Path, argv: Sequence[str], output: Path, options: ExecuteOp
         failure=run.failure,
         seconds=seconds,
         warnings=tuple(run.warnings),
+        processes_left=run.processes_left,
     )
 
 
@@ -73,6 +74,7 @@ class ModuleRun:
         self.status: SubstepStatus = "running"
         self.failure: Failure | None = None
         self.warnings: list[str] = []
+        self.processes_left = False
         self._began = time.monotonic()
         self._writer = AtomicWriter(output)
         self._redactor = Redactor(options.redact)
@@ -98,6 +100,7 @@ class ModuleRun:
                 cwd=self.options.cwd,
                 folders=[folder],
                 stdio=pipes.ends(),
+                limits=self.options.limits,
             )
             pipes.close_ends()
             self.emit("cell_start")
@@ -106,6 +109,7 @@ class ModuleRun:
                 said = _read_result(result)
             finally:
                 if not process.close():
+                    self.processes_left = True
                     self.warnings.append(
                         "Some processes that the module started could not be ended."
                     )
@@ -117,7 +121,7 @@ class ModuleRun:
         cell = self.notebook.cells[CELL]
         failed = self.failure is not None
         cause = self.failure.message if self.failure else None
-        if self.failure is not None and self.failure.kind != "cell":
+        if self.failure is not None and self.failure.ename is None:
             self._outputs.note(self.failure.message)
         status = "failed" if failed else "done"
         cell.metadata["sinara"] = cell_metadata(status, cause, seconds)
@@ -192,16 +196,23 @@ class ModuleRun:
             self.failure = Failure("cell", message, CELL, ename="SystemExit", exit_code=how.code)
         else:
             killed_for_memory = failures.out_of_memory_kills() > self._memory_kills
-            self.failure = failures.death(how, PLACE, CELL, out_of_memory=killed_for_memory)
+            self.failure = failures.death(
+                how,
+                PLACE,
+                CELL,
+                out_of_memory=killed_for_memory,
+                limits=self.options.limits,
+            )
 
     def _raised(self, said: dict[str, Any]) -> Failure:
         said = self._redactor.value(said)
         first = (str(said["evalue"]).strip().splitlines() or [""])[0][:300]
         line = f", line {said['line']}" if said["line"] else ""
         what = f"{said['ename']}: {first}" if first else said["ename"]
+        kind, hint = failures.raised_kind(said["ename"], self.options.limits)
         return Failure(
-            kind="cell",
-            message=f"{self.path.name}{line}: {what}",
+            kind=kind,
+            message=f"{self.path.name}{line}: {what}{hint}",
             cell=CELL,
             line=said["line"],
             ename=said["ename"],

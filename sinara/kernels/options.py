@@ -33,11 +33,11 @@ class ExecuteEvent:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process and all that it starts may use.
+    """What each process of a notebook may use; see :mod:`sinara.kernels.rlimits`.
 
     Attributes:
-        memory: Bytes; ``None`` is no limit.
-        cpu_seconds: Seconds of processor time; ``None`` is no limit.
+        memory: Bytes, on top of what the process holds when it is handed its work.
+        cpu_seconds: Seconds of processor time, not of the clock on the wall.
     """
 
     memory: int | None = None
@@ -56,11 +56,11 @@ class ExecuteOptions:
         cell_timeout: Seconds for one cell, or ``None`` for no limit.
         run_timeout: Seconds for the whole notebook, its kernel's start included.
         start_timeout: Seconds until the kernel has to answer.
+        limits: Memory and processor time of each process.
         max_cell_output: Bytes of output kept for one cell.
         max_notebook_output: Bytes of output kept for all cells together.
         redact: Secret values, replaced by ``****`` wherever they are printed.
         strict_shell: Whether ``!command`` fails the cell when the command fails.
-        limits: Memory and processor time that the kernel may use.
         warm: Whether to use a kernel that was prepared ahead, where one can be.
         preload: Further modules to import ahead in the process that kernels are forked from.
         on_event: Called, in the thread that executes, for everything that happens.
@@ -73,11 +73,11 @@ class ExecuteOptions:
     cell_timeout: float | None = None
     run_timeout: float | None = None
     start_timeout: float = START_TIMEOUT
+    limits: Limits = field(default_factory=Limits)
     max_cell_output: int = MAX_CELL_OUTPUT
     max_notebook_output: int = MAX_NOTEBOOK_OUTPUT
     redact: tuple[str, ...] = field(default=(), repr=False)
     strict_shell: bool = False
-    limits: Limits = Limits()
     warm: bool = True
     preload: tuple[str, ...] = ()
     on_event: Callable[[ExecuteEvent], None] | None = None
@@ -99,3 +99,4 @@ class Executed:
     seconds: float = 0.0
     kernel_name: str | None = None
     warnings: tuple[str, ...] = ()
+    processes_left: bool = False  # whether something that it started could not be ended

@@ -217,7 +217,9 @@ class Displays:
 
 
 def megabytes(size: int) -> str:
-    """Return ``10 MB``, or ``1.5 kB`` for less than one."""
+    """Return ``10 MB``, ``1.5 kB`` for less than one, ``2 GB`` for a thousand and more."""
+    if size >= 999_500_000:
+        return f"{size / 1e9:.3g} GB"
     return f"{size / 1e6:.3g} MB" if size >= 1_000_000 else f"{size / 1e3:.3g} kB"
 
 

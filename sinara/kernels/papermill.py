@@ -118,7 +118,7 @@ def _raise_for(job: Job) -> None:
     failure = job.failure
     if failure is None or failure.kind in {"cell", "early exit"}:
         return
-    if failure.kind == "kernel died":
+    if failure.kind in {"kernel died", "memory", "cpu limit"}:
         raise DeadKernelError(failure.message)
     if failure.kind == "timeout":
         raise CellTimeoutError(failure.message)

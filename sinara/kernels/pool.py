@@ -120,7 +120,7 @@ class Pool:
         """Note that so many more (or fewer) kernels are waited for."""
         with self._lock:
             self._pending += number
-            self._say({"spares": max(1, self._pending)})
+            self._say({"spares": max(1, self._pending), "need": self._pending})
 
     def expect(self, number: int | None) -> None:
         """Say how many kernels will still be asked for; ``None``: nobody knows."""

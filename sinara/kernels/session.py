@@ -176,7 +176,7 @@ class Session:
             code = self.client.execute(cell.source, stop_on_error=not request.may_fail)
             self._requests[code] = request
             self._wait(lambda: request.done, self._take, own)
-            request.judge(is_last=is_last)
+            request.judge(is_last=is_last, limits=self.options.limits)
         except Ended as ended:
             status = "failed" if ended.cell_failed else "done"
             raise
@@ -260,7 +260,10 @@ class Session:
         killed_for_memory = (
             cause.exit.out_of_memory or failures.out_of_memory_kills() > self._memory_kills
         )
-        return failures.death(cause.exit, where, index, out_of_memory=killed_for_memory)
+        limits = self.options.limits
+        return failures.death(
+            cause.exit, where, index, out_of_memory=killed_for_memory, limits=limits
+        )
 
     def _where(self) -> str:
         if self._current is not None:

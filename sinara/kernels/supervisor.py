@@ -6,12 +6,12 @@ It imports ahead what kernels need, and then only forks::
        └───────────────a socket of its own──────┘
 
 The driver says ``{"guard": true}`` and sends a socket with it: a guard is forked that
-listens there for what to start. ``{"spares": n}`` says how many warm kernels are to wait, and
-``{"expect": n or null}`` how many will still be asked for; each is sent as ``{"spare": pid}``
-with its socket, and ``{"took": 1}`` says that one of them is used. ``{"settle": pid}`` asks
-whether everything below a dead guard is gone. The supervisor says ``{"refused": module,
-"why": ...}`` for a module that must not be imported ahead, and ``{"cold": why}`` if it can
-make no warm kernels at all.
+listens there for what to start. ``{"spares": n, "need": m}`` says how many warm kernels are
+to wait, and how many somebody waits for; ``{"expect": n or null}`` how many will still be
+asked for. Each is sent as ``{"spare": pid}`` with its socket, and ``{"took": 1}`` says that one of
+them is used. ``{"settle": pid}`` asks whether everything below a dead guard is gone. The
+supervisor says ``{"refused": module, "why": ...}`` for a module that must not be imported
+ahead, and ``{"cold": why}`` if it can make no warm kernels at all.
 
 It is the second subreaper: what a guard leaves behind when it is killed becomes the
 supervisor's own child, and is killed at once. When the driver is gone, so is everything.
@@ -70,6 +70,7 @@ class Plan:
         refused: Modules that must not be imported ahead.
         guards: The guards that live.
         spares: How many warm kernels are to wait.
+        need: How many somebody waits for at this moment.
         expect: How many kernels will still be asked for; ``None``: nobody knows.
         made: How many warm kernels were forked.
         waiting: How many of them were sent to the driver, and not taken yet.
@@ -82,6 +83,7 @@ class Plan:
     refused: list[str] = field(default_factory=list)
     guards: list[int] = field(default_factory=list)
     spares: int = 1
+    need: int = 0
     expect: int | None = None
     made: int = 0
     waiting: int = 0
@@ -155,11 +157,11 @@ class Supervisor:
         """Import step by step, and serve the driver in between and afterwards."""
         imports = self.imports() if self.plan.warm else iter(())
         while not self.over:
-            pending = next(imports, None) is not None
-            self.serve(0 if pending else TICK)
+            imported = next(imports, "")
+            self.serve(0 if imported else TICK)
 
     def imports(self) -> Iterator[str]:
-        """Import one module after the other; give the name of each."""
+        """Import one module after the other; give its name, or nothing while that can wait."""
         before = dict(os.environ)
         sys.modules["debugpy"] = None  # type: ignore[assignment]  # as in sinara.kernels.boot
         for module in preload.KERNEL:
@@ -169,7 +171,7 @@ class Supervisor:
         self.freeze()
         yield "ipykernel"
         for module in preload.modules(self.plan.preload):
-            while self.plan.expect is not None and self.plan.expect <= self.plan.made:
+            while not self.expects_more():
                 yield ""  # nobody will need it
             if module not in self.plan.refused:
                 self.load(module)
@@ -237,7 +239,7 @@ class Supervisor:
             self.fork_guard(driver, warm=False)
             driver.close()
         elif "spares" in asked:
-            self.plan.spares = asked["spares"]
+            self.plan.spares, self.plan.need = asked["spares"], asked["need"]
         elif "expect" in asked:
             expect = asked["expect"]
             self.plan.expect = (
@@ -254,7 +256,7 @@ class Supervisor:
             self.able
             and not self.over
             and self.plan.waiting < self.plan.spares
-            and (self.plan.expect is None or self.plan.made < self.plan.expect)
+            and (self.expects_more() or self.plan.waiting < self.plan.need)
         ):
             ours, theirs = socket.socketpair()
             pid = self.fork_guard(ours, warm=True)
@@ -263,6 +265,10 @@ class Supervisor:
             self.plan.waiting += 1
             self.say({"spare": pid}, theirs)
             theirs.close()
+
+    def expects_more(self) -> bool:
+        """Whether more kernels may be asked for than were forked so far."""
+        return self.plan.expect is None or self.plan.made < self.plan.expect
 
     def fork_guard(self, driver: socket.socket, *, warm: bool) -> int:
         """Fork a guard that serves ``driver``; with ``warm`` it has a kernel ready."""

@@ -10,6 +10,7 @@ from sinara.record.coding import from_json, plain, to_json
 from sinara.record.runinfo import metrics, runinfo
 from sinara.record.values import (
     SCHEMA_VERSION,
+    AttemptRecord,
     CellRecord,
     CellStatus,
     CodeRecord,
@@ -23,6 +24,7 @@ from sinara.record.values import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AttemptRecord",
     "CellRecord",
     "CellStatus",
     "CodeRecord",

@@ -18,7 +18,9 @@ CellStatus = Literal["done", "failed", "not run", "running"]
 class Failure:
     """Why a substep failed, and where."""
 
-    kind: str  # "cell", "kernel died", "timeout", "outputs", "inputs", "params", "interrupted", ...
+    # "cell", "early exit", "kernel died", "timeout", "memory", "cpu limit", "outputs", "inputs",
+    # "interrupted", "error"
+    kind: str
     message: str  # one line
     cell: int | None = None  # index in the notebook, from 0
     line: int | None = None  # line in that cell, from 1
@@ -59,6 +61,21 @@ class EntityRecord:
 
 
 @dataclass(frozen=True)
+class AttemptRecord:
+    """One attempt at a substep that may be tried more than once."""
+
+    number: int  # from 1
+    status: SubstepStatus
+    started: str | None = None  # ISO 8601, UTC
+    seconds: float = 0.0
+    failure: Failure | None = None
+    notebook: str | None = None  # executed notebook, relative to the run's record folder
+    peak_memory: int | None = None  # bytes, where it is known
+    wait: float | None = None  # seconds before the next attempt; None: there was none
+    note: str = ""  # why there was none, if one was left
+
+
+@dataclass(frozen=True)
 class SubstepRecord:
     """One substep of a run."""
 
@@ -79,6 +96,7 @@ class SubstepRecord:
     report: str | None = None  # relative to the run's record folder
     business_report: str | None = None
     interface: dict[str, Any] | None = None  # as declared: a list of dictionaries per kind
+    attempts: tuple[AttemptRecord, ...] = ()  # all, in order; none if none may be tried again
 
 
 @dataclass(frozen=True)

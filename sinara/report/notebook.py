@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sinara.record import EntityRecord, RunRecord, SubstepRecord
+from sinara.report.attempts import attempts
 from sinara.report.budget import Budget
 from sinara.report.cells import Cell, cell_section, read_cells, time_strip
 from sinara.report.code import notebook_language
@@ -39,6 +40,7 @@ def build_report(
     main = join(
         _summary(record, substep),
         _failure(substep, cells),
+        block("Attempts", attempts(substep, _LIMITS, beside=True)),
         block("Metrics", metrics(substep.metrics, _LIMITS)),
         block(
             "Inputs, outputs, parameters", _details(substep), opened=False, note=_counts(substep)
@@ -96,6 +98,7 @@ def _summary(record: RunRecord, substep: SubstepRecord) -> Html:
             ("Run", el("code", None, record.run_id)),
             ("Started", moment(substep.started or record.started)),
             ("Took", duration(substep.seconds) if substep.status != "running" else ""),
+            ("Attempts", str(len(substep.attempts)) if len(substep.attempts) > 1 else ""),
             ("Kernel", one_line(substep.kernel_name or "", 80)),
             ("Commit", commit(record)),
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sinara.record import RunRecord, SubstepRecord
 from sinara.report.ansi import plain_text
+from sinara.report.attempts import attempts
 from sinara.report.elements import Child, Html, el, join
 from sinara.report.facts import (
     Limits,
@@ -189,6 +190,7 @@ def _bar(substep: SubstepRecord, span: tuple[float, float], whole: float) -> Htm
 def _substep(substep: SubstepRecord, limits: Limits) -> Html | None:
     parts = join(
         warnings(substep, limits),
+        part("Attempts", attempts(substep, limits)),
         part("Inputs", entities(substep.inputs, limits)),
         part("Outputs", entities(substep.outputs, limits)),
         part("Parameters", values(substep.params, limits)),

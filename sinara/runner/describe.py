@@ -79,14 +79,14 @@ def settled(record: RunRecord, status: RunStatus) -> RunRecord:
 
 
 def exit_code(record: RunRecord, status: RunStatus) -> int:
-    """Return the exit code of a run that ended with ``status``."""
+    """Return the exit code of a run that ended with ``status``; its last attempts count."""
     fixed = {"succeeded": 0, "stopped": 254, "cancelled": 130}
     if status in fixed:
         return fixed[status]
     kinds = {substep.failure.kind for substep in record.substeps if substep.failure}
-    if "kernel died" in kinds:
+    if kinds & {"kernel died", "memory"}:
         return 4
-    return 5 if "timeout" in kinds else 1
+    return 5 if kinds & {"timeout", "cpu limit"} else 1
 
 
 def params_digest(record: RunRecord) -> str:

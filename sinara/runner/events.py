@@ -11,23 +11,25 @@ class RunEvent:
     """Something that happened in a run.
 
     ``kind`` is one of ``run_start``, ``substep_start``, ``kernel``, ``cell_start``, ``stream``,
-    ``cell_end``, ``substep_end``, ``warning``, ``publish_start``, ``published``, ``run_end``.
+    ``cell_end``, ``retry``, ``substep_end``, ``warning``, ``publish_start``, ``published``,
+    ``run_end``.
 
     Attributes:
         kind: What happened.
         substep: The substep's file name; empty if it concerns the whole run.
         cell: The cell's index in the executed notebook, from 0.
         seconds: Since the start of the substep (of the run for ``run_*``); at ``cell_end`` how
-            long the cell took.
+            long the cell took, at ``retry`` until the next attempt begins.
         stream: ``stdout`` or ``stderr``.
         text: What was printed; the run id; a warning.
-        status: How it ended.
+        status: How it ended; at ``retry`` the kind of the failure.
         number: At ``substep_start``, the substep's place in its step, from 1.
         of: How many there are: substeps at ``substep_start``, cells (of every kind) at
             ``kernel`` and ``cell_start``.
         usual: Seconds that it took in earlier runs, if that is known: the substep at
             ``substep_start`` and ``kernel``, the cell at ``cell_start``.
         left: At ``cell_start``, seconds that this cell and those after it took in earlier runs.
+        attempt: At ``retry``, the number of the attempt that failed, from 1.
     """
 
     kind: str
@@ -41,6 +43,7 @@ class RunEvent:
     of: int | None = None
     usual: float | None = None
     left: float | None = None
+    attempt: int | None = None  # from 1
 
 
 Listener = Callable[[RunEvent], None]

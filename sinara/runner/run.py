@@ -12,7 +12,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -28,11 +28,12 @@ from sinara.errors import (
     RunNotFoundError,
     SinaraError,
 )
-from sinara.record import EntityRecord, Failure, RunRecord, RunStatus, SubstepRecord
+from sinara.record import AttemptRecord, EntityRecord, Failure, RunRecord, RunStatus, SubstepRecord
 from sinara.repository import TagResult, changed_files, clean_worktree, require_clean, tag_run
 from sinara.runner import publish, signals
+from sinara.runner.attempts import Attempts
 from sinara.runner.describe import exit_code, first_record, now, settled, verdict
-from sinara.runner.estimate import UsualTimes
+from sinara.runner.estimate import Usual, UsualTimes
 from sinara.runner.events import Listener, RunEvent, nobody
 from sinara.runner.evidence import Evidence
 from sinara.runner.inputs import pin_inputs, step_store
@@ -46,7 +47,7 @@ from sinara.runner.prepare import (
     step_params,
 )
 from sinara.runner.scratch import make_scratch
-from sinara.runner.substep import NOTEBOOK_NAME, SubstepOutcome, SubstepPlace, run_substep
+from sinara.runner.substep import NOTEBOOK_NAME, SubstepOutcome, SubstepPlace, warm_up
 from sinara.settings import load_settings
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class StepRun:
         self.refused: SinaraError | None = None
         with contextlib.ExitStack() as cleanup:
             self.prepared = self._prepare(request, cleanup)
+            notebooks = sum(substep.is_notebook for substep in self.prepared.substeps)
+            warm_up(self.prepared.settings, expect=notebooks)
             self._begin(request, cleanup)
             self._signals = cleanup.enter_context(signals.as_errors())
             self._cleanup = cleanup.pop_all()
@@ -107,6 +110,7 @@ class StepRun:
     def _prepare(self, request: RunRequest, cleanup: contextlib.ExitStack) -> PreparedStep:
         """Return the step to run: in prod as it is committed, otherwise as it lies there."""
         settings = load_settings(request.folder)
+        warm_up(settings, expect=1)  # it boots while the step is read
         env = request.env_name or step_params(request, settings).env_name
         if env != "prod":
             return prepare(request, settings=settings)
@@ -190,8 +194,7 @@ class StepRun:
         )
         self._put(replace(self._get(substep.name), status="running", started=now()))
         try:
-            place = self._place(substep)
-            outcome = run_substep(self.prepared, substep, place, self._writer, self._say, usual)
+            outcome = self._attempts(substep, usual).run()
         except OSError as error:  # the disk is full, or somebody took the folder away
             why = Failure(kind="error", message=f"It could not be kept what it did: {error}")
             with contextlib.suppress(SinaraError):
@@ -205,9 +208,26 @@ class StepRun:
             self._put(write_substep_pages(self._evidence, self.record, outcome))
         return self._get(substep.name)
 
-    def _place(self, substep: PreparedSubstep) -> SubstepPlace:
+    def _attempts(self, substep: PreparedSubstep, usual: Callable[[], Usual]) -> Attempts:
+        def keep(attempts: tuple[AttemptRecord, ...]) -> None:
+            if self.stopped:
+                raise InterruptedRunError(self.stopped)
+            self._put(replace(self._get(substep.name), attempts=attempts))
+
+        return Attempts(
+            self.prepared,
+            substep,
+            lambda number: self._place(substep, number),
+            self._writer,
+            self._outcomes,
+            self._say,
+            keep,
+            usual,
+        )
+
+    def _place(self, substep: PreparedSubstep, attempt: int) -> SubstepPlace:
         folder = names.entity_folder(names.reports_entity(substep.name))
-        runtime = self._scratch / folder
+        runtime = self._scratch / (folder if attempt == 1 else f"{folder}-{attempt}")
         work = self._scratch / "work"
         work.mkdir(exist_ok=True)
         output = self._evidence.folder / folder / NOTEBOOK_NAME

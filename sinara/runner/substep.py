@@ -28,6 +28,7 @@ from sinara.runner.estimate import Usual
 from sinara.runner.events import Listener
 from sinara.runner.prepare import PreparedStep, PreparedSubstep
 from sinara.runner.telling import teller
+from sinara.settings import Settings
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -46,6 +47,7 @@ class SubstepOutcome:
     interface: Interface
     handback: Handback
     notebook: NotebookNode | None
+    processes_left: bool = False  # whether something that it started could not be ended
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,19 @@ class SubstepPlace:
     runtime: Path  # private folder of this substep, removed with the run's
     output: Path  # the executed notebook, kept as evidence
     inputs: Callable[[str, str], EntityRecord | None]  # (full name, run id) -> what was read
+
+
+def warm_up(settings: Settings, *, expect: int) -> None:
+    """Have kernels prepared, because so many will be asked for soon.
+
+    Args:
+        settings: Whether they are to be warm, and what is imported ahead.
+        expect: How many notebooks there are to run.
+    """
+    if settings.warm and expect:
+        from sinara.execute import warm_up as begin
+
+        begin(preload=settings.preload, expect=expect)
 
 
 def run_substep(
@@ -103,11 +118,11 @@ def run_substep(
         interface=handback.interface,
         cells=executed.cells,
         failure=failure,
-        warnings=base.warnings + tuple(getattr(executed, "warnings", ())),
+        warnings=base.warnings + executed.warnings,
         kernel_name=executed.kernel_name,
         notebook=f"{place.output.parent.name}/{place.output.name}",
     )
-    return SubstepOutcome(record, interface, handback, executed.notebook)
+    return SubstepOutcome(record, interface, handback, executed.notebook, executed.processes_left)
 
 
 def _without_secrets(metrics: Mapping[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
@@ -135,9 +150,15 @@ def _execute(
     context_file: Path,
     tell: Callable[..., Callable[[ExecuteEvent], None]],
 ) -> Executed:
-    from sinara.execute import ExecuteOptions, execute_module, execute_notebook, start_ahead
+    from sinara.execute import (
+        ExecuteOptions,
+        Limits,
+        execute_module,
+        execute_notebook,
+        start_ahead,
+    )
 
-    settings = prepared.settings
+    settings = prepared.settings.for_substep(prepared.params.step_name, substep.name)
     strict_shell = settings.strict_shell
     options = ExecuteOptions(
         kernel_name=prepared.params.kernel_name,
@@ -151,10 +172,13 @@ def _execute(
         cell_timeout=settings.cell_timeout,
         run_timeout=settings.run_timeout,
         start_timeout=settings.start_timeout,
+        limits=Limits(settings.memory, settings.cpu_seconds),
         max_cell_output=settings.max_cell_output,
         max_notebook_output=settings.max_notebook_output,
         redact=substep.secrets,
         runtime_folder=place.runtime,
+        warm=settings.warm,
+        preload=settings.preload,
         strict_shell=prepared.params.env_name == "prod" if strict_shell is None else strict_shell,
     )
     if not substep.is_notebook:

@@ -13,16 +13,21 @@ it but the environment, which wins::
     tmp = "/scratch/prod"             SINARA_TMP_PROD=/scratch/prod
     storage_options = { client_kwargs = { endpoint_url = "https://s3.example.org" } }
 
+    [substeps."train.ipynb"]          of every step; "model_train/train.ipynb": of that one
+    memory = "2 GB"
+    retries = 2
+
 A relative root counts from the file that holds it. With no settings at all the data lies
 beside the steps, in ``<parent of the step's folder>/sinara_data/<env>``.
 """
 
 from sinara.settings.compat import SinaraSettings, _SinaraSettings, default_step_name
 from sinara.settings.load import FILE_NAME, find_settings_file, load_settings
-from sinara.settings.values import EnvSettings, Options, Settings, get_user
+from sinara.settings.values import RETRY_CAUSES, EnvSettings, Options, Settings, get_user
 
 __all__ = [
     "FILE_NAME",
+    "RETRY_CAUSES",
     "EnvSettings",
     "Options",
     "Settings",

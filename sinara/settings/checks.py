@@ -6,6 +6,8 @@ of seconds, ``"true"`` and ``true`` are one switch.
 
 from __future__ import annotations
 
+import contextlib
+import keyword
 import math
 import os
 import re
@@ -13,7 +15,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sinara.names import shown
+from sinara.errors import BadNameError, suggest
+from sinara.names import check_name, shown
+from sinara.settings.amounts import parse_bytes
+from sinara.settings.values import RETRY_CAUSES
 
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?:::[a-z][a-z0-9+.-]*)*://", re.IGNORECASE)
@@ -22,6 +27,10 @@ _SECRET = re.compile(
     r"|secret|token|passw|credential|connection_?string",
     re.IGNORECASE,
 )
+_LEAST_MEMORY = 1_000_000  # bytes; what is below is a number whose unit was forgotten
+_MOST_RETRIES = 100
+_LONGEST_WAIT = 86_400  # s
+_NEVER_RETRIED = ("interrupted", "stopped", "inputs", "params", "error")
 _NO_SECRETS = ("anon", "google_default", "cache", "cloud")  # words that gcsfs takes as its token
 
 
@@ -54,6 +63,86 @@ def size(value: Any) -> int:
     if number is None or not math.isfinite(number) or number < 1 or number != int(number):
         raise ValueError(f"{shown(value)} is not a whole number of bytes above 0")
     return int(number)
+
+
+def memory_or_no_limit(value: Any) -> int | None:
+    """Return an amount of memory in bytes (``"2 GB"``, ``"512 MiB"``, ``536870912``), or ``None``.
+
+    0 stands for no limit, as with seconds.
+    """
+    if isinstance(value, str):
+        count = parse_bytes(value)
+    else:
+        number = _number(value)
+        whole = number is not None and math.isfinite(number) and number == int(number)
+        count = int(number) if whole and number is not None else None
+    if count == 0:
+        return None
+    if count is None or count < 0 or count >= 2**63:
+        raise ValueError(f'{shown(value)} is not an amount of memory, as in "2 GB" or "512 MiB"')
+    if count < _LEAST_MEMORY:
+        raise ValueError(f'{shown(value)} is less than 1 MB; write the unit, as in "2 GB"')
+    return count
+
+
+def retries(value: Any) -> int:
+    """Return how often something is tried again: a whole number from 0."""
+    number = _number(value)
+    if number is None or not 0 <= number <= _MOST_RETRIES or number != int(number):
+        raise ValueError(f"{shown(value)} is not a whole number from 0 to {_MOST_RETRIES}")
+    return int(number)
+
+
+def retry_wait(value: Any) -> float:
+    """Return a number of seconds, 0 included."""
+    number = _number(value)
+    if number is None or not 0 <= number <= _LONGEST_WAIT:
+        raise ValueError(f"{shown(value)} is not a number of seconds from 0 to {_LONGEST_WAIT}")
+    return number
+
+
+def retry_causes(value: Any) -> tuple[str, ...]:
+    """Return kinds of failure that may be tried again, each once."""
+    for word in (given := _words(value)):
+        if word in _NEVER_RETRIED:
+            known = ", ".join(RETRY_CAUSES)
+            raise ValueError(f"{shown(word)} is never tried again; the causes are {known}")
+        if word not in RETRY_CAUSES:
+            advice = suggest(word, RETRY_CAUSES) or f"The causes are {', '.join(RETRY_CAUSES)}."
+            raise ValueError(f"{shown(word)} is not a cause of a failure. {advice}")
+    return given
+
+
+def modules(value: Any) -> tuple[str, ...]:
+    """Return names of Python modules, each once."""
+    for name in (given := _words(value)):
+        parts = name.split(".")
+        if not all(part.isidentifier() and not keyword.iskeyword(part) for part in parts):
+            raise ValueError(
+                f'{shown(name)} is not the name of a module, as in "sklearn.linear_model"'
+            )
+    return given
+
+
+def substep_key(value: str) -> str:
+    """Return the name of a table under ``substeps``: a substep, or ``step_name/substep``."""
+    step, slash, inner = value.partition("/")
+    try:
+        return check_name("substep", value)
+    except BadNameError as error:
+        with contextlib.suppress(BadNameError):  # both names at their longest are longer than one
+            if slash and check_name("step", step) and check_name("substep", inner):
+                return value
+        raise ValueError(f'{error}. Write it as in [substeps."train.ipynb"]') from None
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    """Return a list of words; in the environment they stand between commas."""
+    if isinstance(value, str):
+        value = [word for word in (part.strip() for part in value.split(",")) if word]
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise ValueError(f"{shown(value)} is not a list of words")
+    return tuple(dict.fromkeys(value))
 
 
 def one_of(*words: str) -> Callable[[Any], str]:

@@ -11,6 +11,7 @@ from typing import Any
 from sinara.errors import BadNameError, SettingsError, suggest
 from sinara.names import check_distinct, check_name, fold, shown
 from sinara.settings import checks
+from sinara.settings.options import CHECKS, advice, keep, read_substeps
 from sinara.settings.values import EnvSettings, Settings, get_user
 
 FILE_NAME = "sinara.toml"
@@ -18,21 +19,6 @@ DEFAULT_ENVS = ("user", "test", "prod")
 _FILE_LIMIT = 1_000_000  # bytes
 _ENV_VARIABLE, _TMP_VARIABLE = "SINARA_ENV_", "SINARA_TMP_"
 _ENV_KEYS = ("root", "tmp", "storage_options")
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "strict_params": checks.switch,
-    "cell_timeout": checks.seconds_or_no_limit,
-    "run_timeout": checks.seconds_or_no_limit,
-    "start_timeout": checks.seconds,
-    "max_cell_output": checks.size,
-    "max_notebook_output": checks.size,
-    "strict_shell": checks.switch,
-    "legacy_in_prod": checks.switch,
-    "durability": checks.one_of("full", "fast"),
-    "publish": checks.one_of("cell", "request"),
-    "dirty": checks.one_of("refuse", "worktree"),
-    "row_size": checks.size,
-    "block_size": checks.size,
-}
 _Table = dict[str, Any]
 
 
@@ -53,6 +39,7 @@ def load_settings(start: Path, environ: Mapping[str, str] | None = None) -> Sett
     table = _read(file) if file else {}
     in_file = _from_file(file, table, lines) if file else ({}, {})
     in_environ = _from_environ(environ, set(in_file[1]) | set(DEFAULT_ENVS), lines)
+    substeps = read_substeps(file, table.get("substeps", {}), set(in_environ[0]), lines)
     envs = _merge_envs(folder, in_file[1], in_environ[1])
     try:
         check_distinct("env", envs)
@@ -61,7 +48,8 @@ def load_settings(start: Path, environ: Mapping[str, str] | None = None) -> Sett
     if lines:
         raise SettingsError(*lines)
     options = {**in_file[0], **in_environ[0]}
-    return Settings(envs=envs, user=get_user(environ), file=file, folder=folder, **options)
+    user = get_user(environ)
+    return Settings(envs=envs, substeps=substeps, user=user, file=file, folder=folder, **options)
 
 
 def find_settings_file(folder: Path) -> Path | None:
@@ -99,6 +87,8 @@ def _from_file(file: Path, table: _Table, lines: list[str]) -> tuple[_Table, dic
     options: _Table = {}
     envs: dict[str, _Table] = {}
     for key, value in table.items():
+        if key == "substeps":
+            continue  # read apart
         if key == "envs" and isinstance(value, dict):
             for name, env in value.items():
                 envs[name] = _env_from_file(file, name, env, lines)
@@ -106,12 +96,11 @@ def _from_file(file: Path, table: _Table, lines: list[str]) -> tuple[_Table, dic
             lines.append(
                 f"{file}: envs: {shown(value)} is not a table. Write [envs] and one line per env."
             )
-        elif key in _CHECKS:
-            _keep(options, key, _CHECKS[key], value, f"{file}: {key}", lines)
+        elif key in CHECKS:
+            keep(options, key, CHECKS[key], value, f"{file}: {key}", lines)
         else:
-            lines.append(
-                f"{file}: {shown(key)} is not a setting. {_advice(key, [*_CHECKS, 'envs'])}"
-            )
+            told = advice(key, [*CHECKS, "envs", "substeps"])
+            lines.append(f"{file}: {shown(key)} is not a setting. {told}")
     return options, envs
 
 
@@ -131,7 +120,7 @@ def _env_from_file(file: Path, name: str, value: Any, lines: list[str]) -> _Tabl
     }
     for key, setting in table.items():
         if key in known:
-            _keep(
+            keep(
                 checked,
                 key,
                 known[key],
@@ -141,7 +130,7 @@ def _env_from_file(file: Path, name: str, value: Any, lines: list[str]) -> _Tabl
             )
         else:
             lines.append(
-                f"{where}: {shown(key)} is not a setting of an env. {_advice(key, _ENV_KEYS)}"
+                f"{where}: {shown(key)} is not a setting of an env. {advice(key, _ENV_KEYS)}"
             )
     return checked
 
@@ -152,18 +141,18 @@ def _from_environ(
     """Return the options and the envs that ``SINARA_*`` variables set; empty ones set nothing."""
     options: _Table = {}
     envs: dict[str, _Table] = {}
-    by_variable = {f"SINARA_{key.upper()}": key for key in _CHECKS}
+    by_variable = {f"SINARA_{key.upper()}": key for key in CHECKS}
     root = partial(checks.root, base=None)
     for variable, text in sorted(environ.items()):
         if not text or not variable.startswith("SINARA_") or variable == "SINARA_ENV_NAME":
             continue
         if variable in by_variable:
             key = by_variable[variable]
-            _keep(options, key, _CHECKS[key], text, variable, lines)
+            keep(options, key, CHECKS[key], text, variable, lines)
         elif variable.startswith((_ENV_VARIABLE, _TMP_VARIABLE)):
             name = _env_of(variable[len(_ENV_VARIABLE) :], known_envs, variable, lines)
             key = "root" if variable.startswith(_ENV_VARIABLE) else "tmp"
-            _keep(envs.setdefault(name, {}), key, root, text, variable, lines)
+            keep(envs.setdefault(name, {}), key, root, text, variable, lines)
         else:
             _refuse_near_miss(variable, list(by_variable), lines)
     return options, envs
@@ -213,16 +202,3 @@ def _merge_envs(
 
 def _scheme(root: str) -> str:
     return root.partition("://")[0] if "://" in root else ""
-
-
-def _keep(
-    table: _Table, key: str, check: Callable[[Any], Any], value: Any, where: str, lines: list[str]
-) -> None:
-    try:
-        table[key] = check(value)
-    except ValueError as error:
-        lines.append(f"{where}: {error}")
-
-
-def _advice(key: str, known: Any) -> str:
-    return suggest(key, list(known)) or f"The settings are {', '.join(known)}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,9 @@ from sinara.errors import SettingsError, suggest
 from sinara.names import shown
 
 _MEGABYTE = 1024 * 1024
+# Kinds of failure (sinara.record.Failure.kind) that a second try may follow. What a person stopped,
+# and what is configured wrongly, is not among them: it would end the same way, or is meant to end.
+RETRY_CAUSES = ("kernel died", "timeout", "memory", "cpu limit", "cell", "early exit", "outputs")
 _USER_VARIABLES = ("DSML_USER", "SINARA_USER", "NB_USER")
 
 
@@ -43,6 +46,13 @@ class Options:
         start_timeout: Seconds that a kernel may take to start.
         max_cell_output: Bytes of output that one cell may leave.
         max_notebook_output: Bytes of output that one notebook may leave.
+        memory: Bytes that each process of one substep may reserve; ``None`` is no limit.
+        cpu_seconds: Seconds of processor time that each of them may use; ``None`` is no limit.
+        retries: How often a substep that failed is tried again.
+        retry_on: Which kinds of failure are tried again; of :data:`RETRY_CAUSES`.
+        retry_wait: Seconds before the first retry; each further one waits twice as long.
+        warm: Whether kernels may be forked from a process that has imported things ahead.
+        preload: Modules that this process imports besides its own.
         strict_shell: Whether a failing ``!command`` fails its cell; ``None`` is only in prod.
         legacy_in_prod: Whether prod reads entities that were never sealed.
         durability: ``full`` waits for the disk, ``fast`` does not.
@@ -56,6 +66,13 @@ class Options:
     cell_timeout: float | None = None
     run_timeout: float | None = None
     start_timeout: float = 60.0
+    memory: int | None = None
+    cpu_seconds: float | None = None
+    retries: int = 0
+    retry_on: tuple[str, ...] = ("kernel died", "timeout")
+    retry_wait: float = 1.0
+    warm: bool = True
+    preload: tuple[str, ...] = ()
     max_cell_output: int = 10 * _MEGABYTE
     max_notebook_output: int = 50 * _MEGABYTE
     strict_shell: bool | None = None
@@ -73,12 +90,15 @@ class Settings(Options):
 
     Attributes:
         envs: The envs by name: ``user``, ``test``, ``prod`` and those that the settings add.
+        substeps: What the file sets for single substeps: ``train.ipynb``, or
+            ``step_name/train.ipynb`` -> options. Those that the environment sets are left out.
         user: Who works here, see :func:`get_user`.
         file: The ``sinara.toml`` that was read, if there is one.
         folder: The step's folder, absolute.
     """
 
     envs: Mapping[str, EnvSettings] = field(default_factory=dict)
+    substeps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     user: str = ""
     file: Path | None = None
     folder: Path = Path()
@@ -97,6 +117,18 @@ class Settings(Options):
             raise SettingsError(
                 f"env {shown(name)} is not known; the envs are {', '.join(known)}. {advice}"
             ) from None
+
+    def for_substep(self, step_name: str, substep_name: str) -> Options:
+        """Return the options that hold for one substep.
+
+        Args:
+            step_name: The step's name, as in ``[substeps."model_train/train.ipynb"]``, which wins
+                over ``[substeps."train.ipynb"]``.
+            substep_name: The substep's file, relative to the step's folder.
+        """
+        everywhere = self.substeps.get(substep_name, {})
+        here = self.substeps.get(f"{step_name}/{substep_name}", {})
+        return replace(self, **{**everywhere, **here})
 
 
 def get_user(environ: Mapping[str, str] | None = None) -> str:

@@ -102,6 +102,9 @@ class Backend(Protocol):
     def clear(self, path: str) -> None:
         """Delete a file, or a folder and all in it."""
 
+    def discard(self, path: str) -> None:
+        """Delete what lies at a path inside a run, and what an :meth:`adopt` of it left beside."""
+
     def put_data(self, path: str, content: bytes | Path) -> None:
         """Write a data file, in place of one that may be there."""
 

@@ -13,6 +13,7 @@ import ctypes
 import errno
 import hashlib
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -193,6 +194,20 @@ class Disk:
             os.close(fd)
         with contextlib.suppress(FileNotFoundError):
             self.point("rmdir", path, os.rmdir, path)
+
+    def remove_beneath(self, base: str, relpath: str) -> None:
+        """Remove a file, a link, or a folder and all in it, reached without following a link."""
+        path = f"{base}/{relpath}"
+        with contextlib.suppress(FileNotFoundError), parent_of(base, relpath) as (fd, name):
+            if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+                self.point("unlink", path, _unlink_at, name, fd)
+                return
+            inner = os.open(name, FOLDER | NOFOLLOW, dir_fd=fd)
+            try:
+                self._empty(path, inner)
+            finally:
+                os.close(inner)
+            self.point("rmdir", path, _rmdir_at, name, fd)
 
     def _empty(self, path: str, fd: int) -> None:
         if os.fstat(fd).st_mode & 0o300 != 0o300:

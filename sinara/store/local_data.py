@@ -65,6 +65,12 @@ class LocalData(LocalFiles):
             for folder in system.folders_beneath(self.folder, path):
                 self._disk.sync_folder_beneath(self.folder, folder)
 
+    def discard(self, path: str) -> None:
+        """Delete by name after name: a folder on the way that became a link is not followed."""
+        run_id, _, entity = path.partition("/")
+        for place in (f"{run_id}/{layout.SETTLING}{entity}", path):
+            self._disk.remove_beneath(self.folder, place)
+
     def put_data(self, path: str, content: bytes | Path) -> None:
         """Write beside, then rename: a run folder has no half-written file of ours."""
         self._disk.mkdirs_beneath(self.folder, os.path.dirname(path))

@@ -218,6 +218,10 @@ class ObjectBackend:
         keys = [blob.key for blob in self._below(path)]
         self._again(lambda: self._blobs.delete(keys))
 
+    def discard(self, path: str) -> None:
+        """Delete all objects below a path, and the one at it."""
+        self.clear(path)
+
     def put_data(self, path: str, content: bytes | Path) -> None:
         """Put an object."""
         if isinstance(content, bytes):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sinara.names import StepName, check_run_id
+from sinara.names import StepName, check_name, check_run_id, entity_folder
 from sinara.record import RunRecord
 from sinara.store import layout
 from sinara.store.audit import audit
@@ -72,6 +72,16 @@ class StepStore:
                 claim, hold = make_claim(self._place, run_id, trigger_key=trigger_key, adopt=adopt)
                 return RunWriter(self._place, claim, hold)
             return RunWriter(self._place, *hold_draft(self._place, run_id))
+
+    def discard_temporary(self, run_id: str, entity: str) -> None:
+        """Remove a temporary entity of a run; no link is followed. This is a temporary root.
+
+        Raises:
+            StoreError: If the place refuses.
+        """
+        path = f"{check_run_id(run_id)}/{entity_folder(check_name('entity', entity))}"
+        with told(f"empty temporary entity '{entity}'"):
+            self._place.backend.discard(path)
 
     def tombstone(self, run_id: str, reason: str) -> bool:
         """Take back a published run; its evidence stays.

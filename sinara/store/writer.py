@@ -109,6 +109,32 @@ class RunWriter:
                     raise OutputError(f"Output '{entity}': {path!r}: {problem}")
                 self._backend.put_data(f"{self._folder(entity)}/{path}", content)
 
+    def discard(self, entity: str) -> None:
+        """Remove all that was written to an entity, so that it can be written anew.
+
+        Nothing else in the run is touched, and no link is followed.
+
+        Args:
+            entity: An entity that is not sealed.
+
+        Raises:
+            StoreError: If it is sealed, if this is a draft, or if the place refuses.
+            LostClaimError: If this attempt was given up.
+            OutputError: If somebody is still writing there.
+        """
+        if self.draft or self._commit is not None or entity in self._sealed:
+            raise StoreError(f"Output '{entity}' of run {self.run_id} is kept: it may be read.")
+        folder = self._folder(check_name("entity", entity))
+        self._check_claim()
+        with told(f"empty output '{entity}'"):
+            self._backend.discard(folder)
+            try:
+                left = self._backend.scan(folder)
+            except FileNotFoundError:
+                left = []
+        if left:
+            raise OutputError(f"Output '{entity}' is still being written; it cannot be emptied.")
+
     # -- seal ------------------------------------------------------------------------------
 
     def seal(self, entity: str, *, known: Mapping[str, str] | None = None) -> EntityInfo:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sinara.record import CellRecord, CodeRecord, EntityRecord, Failure
+from sinara.record import AttemptRecord, CellRecord, CodeRecord, EntityRecord, Failure
 from sinara.report import business_page, run_page, substep_page, warm
 from sinara.report.words import duration, moment, number, one_line, size, value_text
 from tests.report import pages
@@ -480,3 +480,42 @@ def test_a_run_of_a_thousand_substeps_has_a_page_with_the_one_that_failed():
     assert len(page.encode()) <= 100_000
     assert "960 more are in record.json" in page
     assert "the_one.ipynb failed in cell 3" in page
+
+
+def tried(*attempts):
+    return pages.substep(attempts=attempts, report="reports_train_ipynb/report.html")
+
+
+def test_every_attempt_is_shown_with_its_cause_and_its_notebook():
+    dead = Failure("kernel died", "killed by <SIGKILL>", peak_memory=153_000_000)
+    folder = "reports_train_ipynb"
+    substep = tried(
+        AttemptRecord(
+            1, "failed", None, 2.7, dead, f"{folder}/report.attempt-1.ipynb", 153_000_000, 2.0
+        ),
+        AttemptRecord(2, "succeeded", None, 1.7, notebook=f"{folder}/report.ipynb"),
+    )
+    record = pages.run(substep)
+
+    whole, own = run_page(record), substep_page(record, substep, NOTEBOOK)
+
+    for page in (whole, own):
+        text = text_of(page)
+        assert "killed by &lt;SIGKILL&gt; The next one began 2.0 s later." in text
+        assert "153 MB" in text
+    assert f'href="{folder}/report.attempt-1.ipynb"' in whole
+    assert 'href="report.attempt-1.ipynb"' in own
+    assert "Attempts 2" in text_of(own)
+
+
+def test_an_attempt_that_was_not_followed_by_another_says_why():
+    note = "It was not tried again: nobody knows."
+    substep = tried(AttemptRecord(1, "failed", failure=FAILURE, note=note))
+
+    assert note in text_of(substep_page(pages.run(substep), substep, NOTEBOOK))
+
+
+def test_a_substep_that_went_well_at_once_has_no_table_of_attempts():
+    substep = tried(AttemptRecord(1, "succeeded"))
+
+    assert "Attempt" not in text_of(substep_page(pages.run(substep), substep, NOTEBOOK))

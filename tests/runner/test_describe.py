@@ -47,6 +47,8 @@ def test_a_substep_that_never_ran_is_named():
     [
         ("cell", "failed", 1),
         ("kernel died", "failed", 4),
+        ("memory", "failed", 4),
+        ("cpu limit", "failed", 5),
         ("timeout", "failed", 5),
         ("cell", "cancelled", 130),
         ("cell", "stopped", 254),

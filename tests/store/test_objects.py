@@ -92,6 +92,22 @@ def test_a_run_is_published_and_read(step, place):
     assert not step.recover(full=True)
 
 
+def test_an_output_is_emptied_and_its_neighbours_stay(step, place):
+    writer = step.claim(new_run_id())
+    for entity in ("data", "data2", "dat"):
+        put(place, f"{writer.entity_url(entity)}/part-0.csv", b"1")
+    put(place, f"{writer.entity_url('data')}/year=1/part-0.csv", b"1")
+
+    writer.discard("data")
+    writer.discard("data")
+
+    assert [writer.settle(entity) is None for entity in ("data", "data2", "dat")] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_a_lone_object_becomes_a_folder_and_litter_goes(step, place):
     writer = step.claim(new_run_id())
     frame().to_parquet(writer.entity_url("lone"), storage_options=place[1] or None)
