@@ -183,6 +183,8 @@ class Supervisor:
         """Import one module; start afresh without it if it is not fit to be imported ahead."""
         with ended_by(self.control):
             why = preload.preload(module)
+        if why is None and module in self.plan.preload and module not in sys.modules:
+            self.say({"refused": module, "why": "it is not installed here"})
         if why is None:
             return
         self.say({"refused": module, "why": why})

@@ -1,0 +1,66 @@
+"""One control group for each kernel, where the system lets us make one."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sinara.kernels import groups
+
+
+@pytest.fixture
+def group():
+    made = groups.make()
+    if made is None:
+        pytest.skip(
+            "no control group can be made here: run as root, or under systemd-run --user --scope -p Delegate=yes"
+        )
+    yield made
+    made.kill()
+    made.remove()
+
+
+def test_all_of_a_group_is_killed_at_once(group):
+    child = subprocess.Popen(
+        ["sh", "-c", "sleep 60 & setsid sleep 60 & read x"], stdin=subprocess.PIPE
+    )
+    group.add(child.pid)
+    child.stdin.write(b"go")
+
+    group.kill()
+
+    assert child.wait(5) == -9
+    group.remove()
+    assert not Path(group.path).exists()
+
+
+def test_a_group_lies_below_our_own(group):
+    own = next(
+        line[3:]
+        for line in Path("/proc/self/cgroup").read_text().splitlines()
+        if line.startswith("0::")
+    )
+
+    assert f"{own.rstrip('/')}/sinara-" in group.path
+
+
+def test_without_a_limit_nothing_ran_out_of_memory(group):
+    assert not group.limits_memory
+    assert not group.out_of_memory()
+
+
+def test_no_group_is_left_after_a_notebook(run, group):
+    parent = Path(group.path).parent
+    before = {path.name for path in parent.glob("sinara-*")}
+
+    run("import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True)", "1/0")
+
+    assert {path.name for path in parent.glob("sinara-*")} <= before
+
+
+def test_where_there_are_no_groups_there_is_none(monkeypatch):
+    monkeypatch.setattr(groups, "_mount_point", lambda: None)
+
+    assert groups.make(memory=1) is None

@@ -1,0 +1,105 @@
+"""What may be imported ahead, and what is refused by its name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.kernels.kernel_runs import texts
+
+BREAKS_THE_RULE = {
+    "threaded": ("import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True, name='ticker').start()", "it leaves a thread running (ticker)"),
+    "native": ("import ctypes\nlib = ctypes.CDLL(None)\nkept = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda a: lib.sleep(60))\nlib.pthread_create(ctypes.byref(ctypes.c_ulong()), None, ctypes.cast(lib.pause, ctypes.c_void_p), None)", "it leaves 1 thread of its own running"),
+    "opened": ("file = open(__file__)", "opened.py (descriptor"),
+    "connected": ("import socket\nends = socket.socketpair()", "it leaves a connection"),
+    "watching": ("import select\nwatch = select.epoll()", "it leaves a watch of the system"),
+    "parental": ("import subprocess\nchild = subprocess.Popen(['sleep', '60'])", "it leaves a child process running"),
+    "broken": ("1 / 0", "it cannot be imported: ZeroDivisionError: division by zero"),
+    "leaving": ("import sys; sys.exit(3)", "it cannot be imported: SystemExit: 3"),
+    "needing": ("import no_such_module_anywhere", "it cannot be imported: No module named 'no_such_module_anywhere'"),
+}  # fmt: skip
+DRIVER = """\
+import json, os, sys
+from pathlib import Path
+import nbformat
+from sinara.execute import ExecuteOptions, execute_notebook
+folder = Path(sys.argv[1])
+nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(
+    "import sys\\nprint(open('/proc/self/comm').read().strip(), [m for m in %r if m in sys.modules], 'pandas' in sys.modules)" % (sys.argv[2:],))])
+told = []
+for _ in range(3):
+    options = ExecuteOptions(folder / "rt", folder, dict(os.environ), preload=tuple(sys.argv[2:]))
+    done = execute_notebook(nb, folder / "out.ipynb", options)
+    told.append([done.status, done.notebook.cells[0].outputs[0].text, list(done.warnings)])
+    import time; time.sleep(2)
+print(json.dumps(told))
+"""
+
+
+def drive(folder, *modules, **files):
+    """Run a notebook three times in a process that asks for modules to be imported ahead."""
+    import json
+    import os
+
+    (folder / "lib").mkdir()
+    for name, source in files.items():
+        (folder / "lib" / f"{name}.py").write_text(source)
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, str(folder), *modules], capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(folder / "lib")}, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def test_a_module_of_the_settings_is_there_before_the_notebook_imports_it(tmp_path):
+    told = drive(tmp_path, "quiet", quiet="value = 1")
+
+    assert told[-1] == ["succeeded", "sinara-kernel ['quiet'] True\n", []]
+
+
+@pytest.mark.parametrize("name", BREAKS_THE_RULE)
+def test_a_module_that_leaves_more_than_memory_is_refused_by_its_name(tmp_path, name):
+    source, why = BREAKS_THE_RULE[name]
+
+    told = drive(tmp_path, name, "quiet", quiet="value = 1", **{name: source})
+
+    warnings = [text for _, _, texts_ in told for text in texts_]
+    assert len(warnings) == 1
+    assert f"Module '{name}' is not imported ahead: " in warnings[0]
+    assert why in warnings[0]
+    assert told[-1][:2] == ["succeeded", "sinara-kernel ['quiet'] True\n"]
+
+
+def test_a_module_that_is_not_installed_is_named(tmp_path):
+    told = drive(tmp_path, "no_such_module_anywhere")
+
+    warnings = [text for _, _, texts_ in told for text in texts_]
+    assert warnings == [
+        "Module 'no_such_module_anywhere' is not imported ahead: it is not installed here."
+    ]
+
+
+def test_what_a_module_puts_into_the_environment_is_kept(tmp_path):
+    (tmp_path / "x").mkdir()
+    told = drive(tmp_path, "setting", setting="import os\nos.environ['SET_BY_IMPORT'] = '1'")
+
+    assert told[-1][0] == "succeeded"
+
+
+def test_pandas_and_arrow_are_there_and_fit_for_a_fork(run):
+    run("1")
+    done = run(
+        "import sys\nprint([m in sys.modules for m in ('pandas', 'pyarrow', 'IPython')])",
+        start_timeout=60,
+    )
+    for _ in range(30):
+        if texts(done, 0) == "[True, True, True]\n":
+            break
+        done = run(
+            "import sys\nprint([m in sys.modules for m in ('pandas', 'pyarrow', 'IPython')])"
+        )
+
+    assert texts(done, 0) == "[True, True, True]\n"
+    assert done.warnings == ()
