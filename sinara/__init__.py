@@ -11,6 +11,7 @@ The modules in the order in which the data passes them::
     reading     the interface read off a notebook, nothing executed
     notebook    a notebook with its parameters filled in
     context     what the driver hands to a kernel, and back
+    postmortem  what a failed cell knew: its variables, small and with no secrets
     substep     inside the notebook: inputs(), outputs(), read(), write()
     kernels     the processes that run cells
     execute     a substep executed, with a true status for every cell

@@ -47,6 +47,7 @@ class ExecuteOptions:
         max_notebook_output: Bytes of output kept for all cells together.
         redact: Secret values, replaced by ``****`` wherever they are printed.
         strict_shell: Whether ``!command`` fails the cell when the command fails.
+        failure_file: Where the variables of a failed cell are written, as JSON; if anywhere.
         on_event: Called, in the thread that executes, for everything that happens.
     """
 
@@ -61,6 +62,7 @@ class ExecuteOptions:
     max_notebook_output: int = MAX_NOTEBOOK_OUTPUT
     redact: tuple[str, ...] = field(default=(), repr=False)
     strict_shell: bool = False
+    failure_file: Path | None = None
     on_event: Callable[[ExecuteEvent], None] | None = None
 
 

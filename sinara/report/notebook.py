@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sinara.postmortem import Variables
 from sinara.record import EntityRecord, RunRecord, SubstepRecord
 from sinara.report.budget import Budget
 from sinara.report.cells import Cell, cell_section, read_cells, time_strip
@@ -16,6 +17,7 @@ from sinara.report.markdown import headings
 from sinara.report.outputs import Place, markdown_block, output_kinds, outputs
 from sinara.report.run import commit, part, trail, warnings
 from sinara.report.shell import page, top
+from sinara.report.variables import frames_note, variables
 from sinara.report.words import cell_name, duration, moment, one_line
 
 RUN_PAGE = "../index.html"
@@ -30,7 +32,10 @@ _NO_NOTEBOOK = {
 
 
 def build_report(
-    record: RunRecord, substep: SubstepRecord, notebook: Mapping[str, Any] | None
+    record: RunRecord,
+    substep: SubstepRecord,
+    notebook: Mapping[str, Any] | None,
+    kept: Variables | None = None,
 ) -> str:
     """Return the page that shows every cell of a substep."""
     cells = read_cells(notebook, substep) if notebook is not None else ()
@@ -39,6 +44,7 @@ def build_report(
     main = join(
         _summary(record, substep),
         _failure(substep, cells),
+        block("Variables at the failure", variables(kept), opened=False, note=frames_note(kept)),
         block("Metrics", metrics(substep.metrics, _LIMITS)),
         block(
             "Inputs, outputs, parameters", _details(substep), opened=False, note=_counts(substep)

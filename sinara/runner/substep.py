@@ -21,6 +21,7 @@ from sinara.context import (
 )
 from sinara.errors import SinaraError
 from sinara.interface import Interface, make_interface
+from sinara.postmortem import FILE_NAME as FAILURE_NAME
 from sinara.record import EntityRecord, Failure, SubstepRecord
 from sinara.runner.events import Listener, RunEvent
 from sinara.runner.prepare import PreparedStep, PreparedSubstep
@@ -148,6 +149,7 @@ def _execute(
         redact=substep.secrets,
         runtime_folder=place.runtime,
         strict_shell=prepared.params.env_name == "prod" if strict_shell is None else strict_shell,
+        failure_file=place.output.with_name(FAILURE_NAME),
         on_event=lambda event: _pass_on(substep.name, event, listener),
     )
     if not substep.is_notebook:
