@@ -19,6 +19,7 @@ The modules in the order in which the data passes them::
     repository  the step's Git repository
     runner      one step run from its parameters to its published entities
     step        Step, StepSafeguard, StepReport: the scripts as people have them
+    debug       a failed substep restored, in a console or JupyterLab
     cli         the ``sinara`` command
 """
 

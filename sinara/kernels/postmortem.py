@@ -49,8 +49,10 @@ def _kept(session: Session, ended: Ended, count: int) -> Variables:
     kind = ended.failure.kind if ended.failure else ""
     if kind == "interrupted":
         return Variables(_INTERRUPTED)
-    if kind not in _KINDS or session.client.exit is not None:
+    if session.client.exit is not None:
         return Variables(_GONE)
+    if kind not in _KINDS:
+        return Variables(_SILENT)
     if session.language_info.get("name") != "python":
         return Variables(_OTHER)
     folder = session.options.runtime_folder
