@@ -82,11 +82,23 @@ def _replay(shell: Any, cells: list[dict[str, Any]]) -> str:
 
 def _run_quietly(shell: Any, source: str) -> BaseException | None:
     """Run a cell without what it prints, which the run's report has; return what it raised."""
+    pressed: list[KeyboardInterrupt] = []
+
+    def note(number: int, frame: Any) -> None:
+        del number, frame
+        pressed.append(KeyboardInterrupt())
+        raise pressed[-1]
+
+    before = signal.signal(signal.SIGINT, note)
     try:
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-            return _error(shell.run_cell(source, store_history=True))
+            error = _error(shell.run_cell(source, store_history=True))
     except KeyboardInterrupt as stopped:  # between two cells, in IPython's own code
         return stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+    # An import, or a library's bare except, may have swallowed it: then it counts now.
+    return pressed[-1] if pressed else error
 
 
 def _error(result: Any) -> BaseException | None:

@@ -77,8 +77,9 @@ def make_pipeline(folder: Path) -> Pipeline:
             ),
             "train.ipynb": notebook(
                 cell(
-                    "import os, time\nimport pandas as pd\nfrom helper import twice\n"
-                    "time.sleep(float(os.environ.get('SLOW', 0)))"
+                    "import os, sys, time\nimport pandas as pd\nfrom helper import twice\n"
+                    "if os.environ.get('SLOW'):\n"
+                    "    print('asleep', file=sys.stderr)\n    time.sleep(600)"
                 ),
                 cell("both = pd.concat([substep.read('raw'), substep.read('clean')])"),
                 cell(FUNCTIONS),

@@ -177,13 +177,15 @@ def test_at_a_terminal_enter_runs_the_failed_cell(terminal):
 
 
 def test_ctrl_c_stops_the_replay_and_gives_the_prompt(terminal):
-    session = terminal("run", "debug", SLOW="600")
-    session.wait_for("replay 5/7")
+    session = terminal("run", "debug", SLOW="1")
+    session.wait_for("asleep")
     session.type("\x03")
     session.wait_for("The replay was stopped here")
     session.wait_for("SLOW")  # the next input
-    session.wait_for("0))")
+    session.wait_for("sleep(600)")
     session.type("\x03")  # clears it
+    session.type("40 + 2\r")
+    session.wait_for("Out[")
     session.wait_for("In [")
 
     assert session.leave() == 0
