@@ -126,9 +126,11 @@ def _interact(shell: Any, source: str) -> None:
 
 def _run_input(shell: Any) -> int:
     """Run all of the standard input as one cell, as ``python -`` would."""
+    shown = getattr(sys, "last_value", None)
     error = _error(shell.run_cell(sys.stdin.read(), store_history=True))
     sys.stdout.flush()
-    return 1 if error is not None else 0
+    # %run shows what a module raised, and raises nothing itself.
+    return 1 if error is not None or getattr(sys, "last_value", None) is not shown else 0
 
 
 def _say(*lines: str, end: str = "\n") -> None:

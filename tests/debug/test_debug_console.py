@@ -17,7 +17,7 @@ import pytest
 
 from sinara.postmortem import read
 from tests.debug.conftest import FAILS, TOKEN, make_pipeline
-from tests.steps import run_script, sinara
+from tests.steps import run_script, sinara, write_step
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -256,3 +256,22 @@ def test_a_step_that_is_gone_and_a_run_that_is_replaced_are_one_line(tmp_path, m
 
     assert "user.pipe.zone.train.clean was written by an earlier substep" in replaced
     assert FAILS not in replaced
+
+
+def test_a_module_is_run_with_its_parameters(tmp_path):
+    source = (
+        "from sinara.substep import get_substep_params\n"
+        "n = get_substep_params()['n']\nprint(n, __name__)\nn / 0\n"
+    )
+    params = {"do it.py": {"n": 'it\'s "n"'}}
+    step = write_step(tmp_path / "pipe-mod", {"do it.py": source}, substep_params=params)
+    run_script(step)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "sinara", "run", "debug"],
+        cwd=step, input="%failed\n", capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.splitlines()[0] == 'it\'s "n" __main__'
+    assert "TypeError" in done.stdout

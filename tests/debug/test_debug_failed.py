@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sinara.debug.failed import FailedSubstep, find_failed, newest_failed
-from sinara.debug.restore import _inputs
-from sinara.errors import StoreError, UsageError
+from sinara.debug.lab import open_lab
+from sinara.debug.restore import Restored, _inputs
+from sinara.errors import MissingExtraError, StoreError, UsageError
+from sinara.execute import KernelSpec
 from sinara.names import StepName, new_run_id
 from sinara.record import EntityRecord, Failure, RunRecord, SubstepRecord
 from sinara.store import StepStore, open_store
@@ -141,3 +144,19 @@ def test_each_input_is_pinned_but_those_that_name_a_run_and_those_of_this_run(st
 
     assert pins == {"user/pipe/zone/load": "run-3"}
     assert produced == {"clean": "/data/clean"}
+
+
+def test_jupyterlab_that_is_not_installed_and_a_module_are_told(store, tmp_path, monkeypatch):
+    def ready(name: str) -> Restored:
+        substep = replace(failed_by("cell"), name=name)
+        record = RunRecord("run-0", "user", "pipe", "zone", "train", "failed", "")
+        failed = FailedSubstep(store, record, substep, notebook(), 2, None)
+        return Restored(failed, None, {}, KernelSpec("python3", ("python",)), tmp_path, ())
+
+    monkeypatch.setitem(sys.modules, "jupyterlab", None)
+
+    with pytest.raises(MissingExtraError, match=r"pip install 'sinara\[lab\]'"):
+        open_lab(ready("fit.ipynb"), print)
+    with pytest.raises(UsageError, match="Leave out --lab"):
+        open_lab(ready("fit.py"), print)
+    assert list(tmp_path.glob("lab")) == []
