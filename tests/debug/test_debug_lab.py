@@ -16,6 +16,8 @@ from tests.report.conftest import chromium  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
+IDLE = "() => /Idle/.test(document.querySelector('#jp-main-statusbar')?.innerText || '')"
+RAN = "() => document.querySelector('.jp-Notebook').innerText.includes('outputs/pipe/zone/train')"
 START = 120  # s, that a server or a page may take on a busy machine
 
 
@@ -41,18 +43,18 @@ def lab(failed, unchanged) -> Iterator[subprocess.Popen[str]]:
 
 def test_the_notebook_opens_with_its_outputs_and_its_cells_work(lab, failed, chromium: Any):  # noqa: F811
     url = lab.stdout.readline().strip()
-    page = chromium.new_page(viewport={"width": 1300, "height": 1000})
+    # So tall that no cell is out of view: JupyterLab leaves those out.
+    page = chromium.new_page(viewport={"width": 1300, "height": 2600})
     page.set_default_timeout(START * 1000)
     page.goto(url)
     page.wait_for_selector("#jupyterlab-splash", state="detached")
     page.wait_for_selector(".jp-RenderedMarkdown:has-text('A copy for debugging')")
+    page.wait_for_function(IDLE)
     before = page.inner_text(".jp-Notebook")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
-    page.wait_for_selector(".jp-OutputArea-output:has-text('reached')")
-    page.wait_for_function(
-        "() => /Idle/.test(document.querySelector('#jp-main-statusbar')?.innerText || '')"
-    )
+    page.wait_for_function(RAN)
+    page.wait_for_function(IDLE)
     page.screenshot(path=os.environ.get("SCREENSHOT") or str(failed.folder / "lab.png"))
     shown = page.inner_text(".jp-Notebook")
     page.close()
