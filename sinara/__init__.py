@@ -11,6 +11,7 @@ The modules in the order in which the data passes them::
     reading     the interface read off a notebook, nothing executed
     notebook    a notebook with its parameters filled in
     context     what the driver hands to a kernel, and back
+    postmortem  what a failed cell knew: its variables, small and with no secrets
     substep     inside the notebook: inputs(), outputs(), read(), write()
     kernels     the processes that run cells
     execute     a substep executed, with a true status for every cell
@@ -18,6 +19,7 @@ The modules in the order in which the data passes them::
     repository  the step's Git repository
     runner      one step run from its parameters to its published entities
     step        Step, StepSafeguard, StepReport: the scripts as people have them
+    debug       a failed substep restored, in a console or JupyterLab
     cli         the ``sinara`` command
 """
 

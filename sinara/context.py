@@ -50,6 +50,7 @@ class RunContext:
     produced: dict[str, str] = field(default_factory=dict)  # entity -> URL, by earlier substeps
     handback_file: str = ""
     work_path: str = ""  # scratch folder of this run, removed at its end
+    outputs_root: str = ""  # where outputs go in place of the env's root: nobody publishes them
     design_mode: bool = False
 
 

@@ -121,6 +121,7 @@ def test_a_failure_names_the_cell_shows_the_line_and_the_cause(screen, tmp_path)
         "  ZeroDivisionError: division by zero",
         f"  executed notebook  {tmp_path / 'n.ipynb'}",
         "  full traceback     sinara run log run-1 --traceback",
+        "  look into it       sinara run debug run-1",
         f"report  {tmp_path / 'index.html'}",
     ]
 

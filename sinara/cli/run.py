@@ -1,4 +1,4 @@
-"""``sinara run``: list, show, log, verify, recover."""
+"""``sinara run``: list, show, log, debug, verify, recover."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sinara.cli import runs
+from sinara.cli import debug, runs
 from sinara.cli.output import counted, number, print_fields, print_json, print_table, size
 from sinara.cli.scope import find_run, find_scope, scope_options
 from sinara.record import RunRecord
@@ -137,8 +137,11 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
     is_flag=True,
     help="Only the traceback of the cell that failed.",
 )
+@click.option("--locals", "with_locals", is_flag=True, help="The traceback, and the variables.")
 @_json
-def log(run_id: str, only_traceback: bool, as_json: bool, **chosen: str | None) -> None:
+def log(
+    run_id: str, only_traceback: bool, with_locals: bool, as_json: bool, **chosen: str | None
+) -> None:
     """Print what a run said while it went, with cell and time (UTC).
 
     A progress bar is one line, as it was at last. --json has every event.
@@ -147,10 +150,12 @@ def log(run_id: str, only_traceback: bool, as_json: bool, **chosen: str | None) 
 
     step, whole = find_run(find_scope(**chosen), run_id, by_hand=False)
     runs.refuse_snapshot(step, whole)
-    if only_traceback:
+    if only_traceback or with_locals:
         for substep in step.read_record(whole).substeps:
             if substep.failure is not None:
                 click.echo("\n".join(substep.failure.traceback) or substep.failure.message)
+                for line in debug.variables(step, whole, substep.name) if with_locals else ():
+                    click.echo(line)
         return
     lines = step.get_file(whole, "log.jsonl").decode("utf-8", "replace").splitlines()
     events = [event for event in map(_event, lines) if event is not None]
@@ -213,6 +218,9 @@ def recover(as_json: bool, **chosen: str | None) -> None:
         ("step", "lost", "collected", "rolled forward"),
         [(t["step"], len(t["lost"]), len(t["collected"]), len(t["rolled_forward"])) for t in told],
     )
+
+
+command.add_command(debug.command)
 
 
 def _state(record: RunRecord) -> str:

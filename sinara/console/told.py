@@ -51,6 +51,8 @@ def _failure(
         yield f"  executed notebook  {evidence / substep.notebook}"
     if failure.traceback:
         yield f"  full traceback     sinara run log {record.run_id} --traceback"
+    if substep.notebook:
+        yield f"  look into it       sinara run debug {record.run_id}"
 
 
 def _source(notebook: Path, failure: Failure) -> list[str]:

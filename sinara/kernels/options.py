@@ -63,6 +63,7 @@ class ExecuteOptions:
         strict_shell: Whether ``!command`` fails the cell when the command fails.
         warm: Whether to use a kernel that was prepared ahead, where one can be.
         preload: Further modules to import ahead in the process that kernels are forked from.
+        failure_file: Where the variables of a failed cell are written, as JSON; if anywhere.
         on_event: Called, in the thread that executes, for everything that happens.
     """
 
@@ -80,6 +81,7 @@ class ExecuteOptions:
     strict_shell: bool = False
     warm: bool = True
     preload: tuple[str, ...] = ()
+    failure_file: Path | None = None
     on_event: Callable[[ExecuteEvent], None] | None = None
 
 

@@ -97,6 +97,7 @@ class Session:
             except Ended as ended:
                 if ended.cell_failed:
                     self.progress.cell_exception(cell, cell_index=index)
+                self._keep_variables(ended)
                 raise
             finally:
                 self.progress.cell_complete(cell, cell_index=index)
@@ -124,6 +125,12 @@ class Session:
         if not self.watch.pump(lambda: bool(answer), take, seconds, hurry=True):
             self.client.interrupt()
         return answer.get("status") == "ok"
+
+    def _keep_variables(self, ended: Ended) -> None:
+        if self.options.failure_file is not None:
+            from sinara.kernels import postmortem
+
+            postmortem.keep(self, ended, self._count, self.options.failure_file)
 
     def emit(self, kind: EventKind, cell: int | None = None, **more: Any) -> None:
         """Tell the caller what happens."""

@@ -23,6 +23,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sinara.postmortem import Variables
 from sinara.record import RunRecord, SubstepRecord
 from sinara.report import notebook, run
 from sinara.report.code import HIGHLIGHTER
@@ -43,15 +44,21 @@ def run_page(record: RunRecord, *, log_tail: Sequence[object] = ()) -> str:
     return _build(record, record, lambda: run.build(record, log_tail))
 
 
-def substep_page(record: RunRecord, substep: SubstepRecord, nb: Mapping[str, Any] | None) -> str:
+def substep_page(
+    record: RunRecord,
+    substep: SubstepRecord,
+    nb: Mapping[str, Any] | None,
+    kept: Variables | None = None,
+) -> str:
     """Return the report of a substep: every cell, with its status, its time and its outputs.
 
     Args:
         record: The run.
         substep: One of its substeps, in any state.
         nb: The executed notebook (nbformat 4), or None if there is none.
+        kept: The variables at its failure, if it failed and they were kept.
     """
-    return _build(record, substep, lambda: notebook.build_report(record, substep, nb))
+    return _build(record, substep, lambda: notebook.build_report(record, substep, nb, kept))
 
 
 def business_page(record: RunRecord, substep: SubstepRecord, nb: Mapping[str, Any] | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sinara.postmortem import Variables
 from sinara.record import EntityRecord, RunRecord, SubstepRecord
 from sinara.report.attempts import attempts
 from sinara.report.budget import Budget
@@ -17,6 +18,7 @@ from sinara.report.markdown import headings
 from sinara.report.outputs import Place, markdown_block, output_kinds, outputs
 from sinara.report.run import commit, part, trail, warnings
 from sinara.report.shell import page, top
+from sinara.report.variables import frames_note, variables
 from sinara.report.words import cell_name, duration, moment, one_line
 
 RUN_PAGE = "../index.html"
@@ -31,7 +33,10 @@ _NO_NOTEBOOK = {
 
 
 def build_report(
-    record: RunRecord, substep: SubstepRecord, notebook: Mapping[str, Any] | None
+    record: RunRecord,
+    substep: SubstepRecord,
+    notebook: Mapping[str, Any] | None,
+    kept: Variables | None = None,
 ) -> str:
     """Return the page that shows every cell of a substep."""
     cells = read_cells(notebook, substep) if notebook is not None else ()
@@ -41,6 +46,7 @@ def build_report(
         _summary(record, substep),
         _failure(substep, cells),
         block("Attempts", attempts(substep, _LIMITS, beside=True)),
+        block("Variables at the failure", variables(kept), opened=False, note=frames_note(kept)),
         block("Metrics", metrics(substep.metrics, _LIMITS)),
         block(
             "Inputs, outputs, parameters", _details(substep), opened=False, note=_counts(substep)

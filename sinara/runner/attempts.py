@@ -11,6 +11,7 @@ Every attempt is in the record, and so is the reason why there was no further on
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -143,6 +144,8 @@ class Attempts:
                 raise StoreError("Nobody can say that all its processes are gone.")
             empty_outputs(self.prepared, outcome, place.context, self.earlier, self.writer_for)
             place.output.replace(kept)
+            with contextlib.suppress(FileNotFoundError):
+                place.failure.replace(kept.with_name(f"failure.attempt-{this.number}.json"))
         except InterruptedRunError:
             raise
         except (SinaraError, OSError) as error:

@@ -7,10 +7,13 @@ import json
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sinara import names
 from sinara.errors import SinaraError
+from sinara.postmortem import FILE_NAME, Variables
+from sinara.postmortem import read as read_variables
 from sinara.record import RunRecord, SubstepRecord, metrics, runinfo
 from sinara.runner.evidence import PAGE_NAME, Evidence
 from sinara.runner.substep import SubstepOutcome
@@ -62,11 +65,20 @@ def write_substep_pages(
         f"{folder}/runinfo.json", json.dumps(runinfo(record, substep), indent=1, default=str)
     )
     evidence.page(f"{folder}/metrics.json", json.dumps(metrics(substep), indent=1, default=str))
-    evidence.page(f"{folder}/report.html", substep_page(record, substep, outcome.notebook))
+    kept = _variables(evidence.folder / folder / FILE_NAME)
+    evidence.page(f"{folder}/report.html", substep_page(record, substep, outcome.notebook, kept))
     evidence.page(
         f"{folder}/business_report.html", business_page(record, substep, outcome.notebook)
     )
     return substep
+
+
+def _variables(file: Path) -> Variables | None:
+    """Return the variables that were kept of a failure; ``None`` if nothing failed."""
+    try:
+        return read_variables(file.read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def write_run_page(evidence: Evidence, record: RunRecord) -> None:

@@ -23,6 +23,7 @@ from sinara.context import (
 )
 from sinara.errors import SinaraError
 from sinara.interface import Interface, make_interface
+from sinara.postmortem import FILE_NAME as FAILURE_NAME
 from sinara.record import EntityRecord, Failure, SubstepRecord
 from sinara.runner.estimate import Usual
 from sinara.runner.events import Listener
@@ -58,6 +59,11 @@ class SubstepPlace:
     runtime: Path  # private folder of this substep, removed with the run's
     output: Path  # the executed notebook, kept as evidence
     inputs: Callable[[str, str], EntityRecord | None]  # (full name, run id) -> what was read
+
+    @property
+    def failure(self) -> Path:
+        """Where the variables of a failed cell are kept."""
+        return self.output.with_name(FAILURE_NAME)
 
 
 def warm_up(settings: Settings, *, expect: int) -> None:
@@ -180,6 +186,7 @@ def _execute(
         warm=settings.warm,
         preload=settings.preload,
         strict_shell=prepared.params.env_name == "prod" if strict_shell is None else strict_shell,
+        failure_file=place.failure,
     )
     if not substep.is_notebook:
         arguments = _arguments(place.context)

@@ -54,17 +54,23 @@ class Addresses:
         return names.full_name(self.step, entity)
 
     @property
+    def root(self) -> str:
+        """Below what the outputs of this run lie."""
+        return self.context.outputs_root or self.env.root
+
+    @property
     def run(self) -> str:
         """Where the outputs of this run lie."""
-        return names.run_url(self.env.root, self.step, self.context.run_id)
+        return names.run_url(self.root, self.step, self.context.run_id)
 
     def output(self, entity: str) -> str:
         """Return where an output of this run lies."""
-        return names.entity_url(self.env.root, self.step, self.context.run_id, entity)
+        return names.entity_url(self.root, self.step, self.context.run_id, entity)
 
     def tmp_output(self, entity: str) -> str:
         """Return where a temporary entity of this run lies."""
-        return names.entity_url(self.env.tmp_root, self.step, self.context.run_id, entity)
+        root = f"{self.context.outputs_root}/_tmp" if self.context.outputs_root else None
+        return names.entity_url(root or self.env.tmp_root, self.step, self.context.run_id, entity)
 
     def tmp_input(self, entity: str, *, or_own: bool) -> str:
         """Return where the newest run that has a temporary entity keeps it.

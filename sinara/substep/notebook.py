@@ -390,6 +390,8 @@ class NotebookSubstep:
         step = StepName(env_name, pipeline_name, zone_name, step_name)
         env = self._work.settings.env(env_name)
         root = env.tmp_root if data_type.startswith("tmp_") else env.root
+        if run_id == self.run_id:
+            root = self._work.context.outputs_root or root
         return names.entity_url(root, step, run_id, entity_name), names.full_name(step, entity_name)
 
     # -- tensorboard ---------------------------------------------------------------------

@@ -305,7 +305,7 @@ class Work:
         """Return the folder of all runs' events of ``log_name``; it is there."""
         from sinara import tensorboard
 
-        root = self.addresses.env.tmp_root
+        root = self.context.outputs_root or self.addresses.env.tmp_root
         if not places.is_local(root):
             root = session.get_tmp_work_path(write_root=True)
         return tensorboard.base_folder(Path(root, self.addresses.step.path), log_name)

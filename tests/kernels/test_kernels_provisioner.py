@@ -27,9 +27,11 @@ def jupyter(tmp_path, monkeypatch):
 
     def run(code: str) -> tuple[str, str]:
         said: list[str] = []
-        hook = lambda message: said.append(
-            message["content"].get("text") or message["content"].get("ename") or ""
-        )
+
+        def hook(message):
+            content = message["content"]
+            said.append(content.get("text") or content.get("ename") or "")
+
         reply = client.execute_interactive(code, output_hook=hook, timeout=30)
         return reply["content"]["status"], "".join(said)
 

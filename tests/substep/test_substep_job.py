@@ -317,3 +317,17 @@ def test_the_newest_run_of_any_step_can_be_asked_for(job, publish):
     job()
 
     assert NotebookSubstep().last_run_id("prep", "user", "demo", "zone", "rows") == newest.run_id
+
+
+def test_outputs_go_below_another_root_where_the_context_names_one(job, data, tmp_path):
+    began = job(outputs_root=str(tmp_path / "elsewhere"))
+    substep = NotebookSubstep()
+    substep.interface(outputs=[{ENTITY_NAME: "model"}], tmp_outputs=[{ENTITY_NAME: "cache"}])
+
+    substep.write("model", pd.DataFrame({"x": [1]}))
+    Path(substep.tmp_outputs().cache, "file").write_text("x")
+
+    run_id = began.context.run_id
+    made = substep.make_data_url("train", "user", "demo", "zone", "model", run_id)[0]
+    assert substep.outputs().model == made == f"{tmp_path}/elsewhere/demo/zone/train/{run_id}/model"
+    assert not data.exists()
