@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import json
 import stat
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from sinara.params import CheckedParams, ParametersSchema, cell_source, find_par
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+_GRAMMAR = "rfc3987_syntax"
 
 INJECTED_TAG = "injected-parameters"
 BUSINESS_TAG = "business_report"
@@ -94,9 +97,20 @@ def _parse(raw: bytes, name: str) -> dict[str, Any]:
 
 
 def _nbformat() -> Any:
-    """Load nbformat, when a notebook is first read; most of its functions have no types."""
-    import nbformat
+    """Load nbformat, when a notebook is first read; most of its functions have no types.
 
+    jsonschema, which it needs, compiles the grammar of international addresses (for half a second
+    and more) where JupyterLab has brought it along, to check a format that no notebook has.
+    It does without where that module is not to be had.
+    """
+    absent = _GRAMMAR not in sys.modules
+    if absent:
+        sys.modules[_GRAMMAR] = None  # type: ignore[assignment]
+    try:
+        import nbformat
+    finally:
+        if absent:
+            del sys.modules[_GRAMMAR]
     return nbformat
 
 

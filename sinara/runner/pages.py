@@ -21,12 +21,13 @@ from sinara.runner.substep import SubstepOutcome
 if TYPE_CHECKING:
     from sinara.store import StepStore
 
-_WARM_WAIT = 60.0  # s; what is not imported by then is imported where it is needed
-_warming: list[threading.Thread] = []  # at most one, in the whole life of a process
+_BUSY = 0.3  # s; a cell that takes longer leaves time for imports
+_IMPORTED_WITHIN = 60.0  # s; what is not imported by then is imported where it is needed
+_warming: list[threading.Timer] = []  # at most one
 
 
 def warm() -> None:
-    """Import what a page needs while a cell runs; it costs the run no time then.
+    """Import what a page may need beside a cell that takes its time; it costs the run none then.
 
     Not earlier: two threads that import packages whose modules import each other, as nbconvert's
     and jupyter_client's do, may each see a half of them, so by now all that executes a notebook is
@@ -35,13 +36,17 @@ def warm() -> None:
     from sinara import report
 
     if not _warming:
-        _warming.append(threading.Thread(target=report.warm, name="warm pages", daemon=True))
+        _warming.append(threading.Timer(_BUSY, report.warm))
+        _warming[0].name, _warming[0].daemon = "warm pages", True
         _warming[0].start()
 
 
 def _warmed() -> None:
-    for thread in _warming:
-        thread.join(_WARM_WAIT)
+    """Wait for imports that are under way; those that were not begun are left to who needs them."""
+    for timer in _warming:
+        timer.cancel()
+        timer.join(_IMPORTED_WITHIN)
+    _warming.clear()
 
 
 def write_substep_pages(

@@ -54,12 +54,28 @@ def test_a_page_waits_for_the_imports_that_are_under_way(tmp_path, monkeypatch):
         return ""
 
     monkeypatch.setattr(pages, "_warming", [])
+    monkeypatch.setattr(pages, "_BUSY", 0.01)
     monkeypatch.setattr(report, "warm", slowly)
     monkeypatch.setattr(report, "run_page", build)
     made = record()
     store = open_store(str(tmp_path)).step(StepName("user", "digits", "zone", "train"))
 
     pages.warm()
+    time.sleep(0.1)
     pages.write_run_page(Evidence(store, made.run_id, tmp_path), made)
 
     assert order == ["imported", "built"]
+
+
+def test_nothing_is_imported_beside_cells_that_are_done_at_once(tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setattr(pages, "_warming", [])
+    monkeypatch.setattr(pages, "_BUSY", 60)
+    monkeypatch.setattr(report, "warm", lambda: order.append("imported"))
+    made = record()
+    store = open_store(str(tmp_path)).step(StepName("user", "digits", "zone", "train"))
+
+    pages.warm()
+    pages.write_run_page(Evidence(store, made.run_id, tmp_path), made)
+
+    assert order == []
