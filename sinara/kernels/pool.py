@@ -195,6 +195,10 @@ class Pool:
     def _hear(self, said: dict[str, object]) -> None:
         if "spare" in said:
             self._spares.append(socket.socket(fileno=self._handed.popleft()))
+        elif "fresh" in said:
+            while len(self._spares) > self._pending:
+                self._spares.popleft().close()
+                self._say({"took": 1})
         elif "refused" in said:
             self.refused[str(said["refused"])] = str(said["why"])
         elif "cold" in said:

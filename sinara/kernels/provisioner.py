@@ -135,7 +135,7 @@ class SinaraProvisioner(KernelProvisionerBase):
         """Let the links point to the kernel's sockets, once it says where they are."""
         assert self.folder is not None
         end = asyncio.get_running_loop().time() + START_TIMEOUT
-        while (connection := kernel.connection()) is None:
+        while (connection := kernel.connection()) is None or not kernel.process.pid:
             how = kernel.process.poll()
             if how is not None or asyncio.get_running_loop().time() > end:
                 last_words = how.log.strip() if how else f"no answer after {START_TIMEOUT:g} s"

@@ -11,7 +11,8 @@ to wait, and how many somebody waits for; ``{"expect": n or null}`` how many wil
 asked for. Each is sent as ``{"spare": pid}`` with its socket, and ``{"took": 1}`` says that one of
 them is used. ``{"settle": pid}`` asks whether everything below a dead guard is gone. The
 supervisor says ``{"refused": module, "why": ...}`` for a module that must not be imported
-ahead, and ``{"cold": why}`` if it can make no warm kernels at all.
+ahead, ``{"fresh": true}`` when all imports are done (so that what has waited since before is
+stale), and ``{"cold": why}`` if it can make no warm kernels at all.
 
 It is the second subreaper: what a guard leaves behind when it is killed becomes the
 supervisor's own child, and is killed at once. When the driver is gone, so is everything.
@@ -178,6 +179,7 @@ class Supervisor:
             self.added = preload.changes(before, dict(os.environ))
             self.freeze()
             yield module
+        self.say({"fresh": True})
 
     def load(self, module: str) -> None:
         """Import one module; start afresh without it if it is not fit to be imported ahead."""

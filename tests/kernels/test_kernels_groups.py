@@ -27,11 +27,11 @@ def test_all_of_a_group_is_killed_at_once(group):
         ["sh", "-c", "sleep 60 & setsid sleep 60 & read x"], stdin=subprocess.PIPE
     )
     group.add(child.pid)
-    child.stdin.write(b"go")
 
     group.kill()
 
     assert child.wait(5) == -9
+    child.stdin.close()
     group.remove()
     assert not Path(group.path).exists()
 

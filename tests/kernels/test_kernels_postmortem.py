@@ -19,7 +19,7 @@ def keep(run, tmp_path):
 
     def run_and_read(*cells: str, **more) -> Variables | None:
         run(*cells, failure_file=file, **more)
-        assert list(run.runtime.iterdir()) == []
+        assert run.leftovers == []
         if not file.exists():
             return None
         assert CANARY not in file.read_text()

@@ -16,6 +16,9 @@ from jupyter_client.manager import start_new_kernel
 from sinara.kernels.pool import end_all
 from tests.kernels.kernel_runs import eventually
 
+# jupyter_client leaves the event loop of its blocking calls to the collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 COMM = "print(open('/proc/self/comm').read().strip())"
 
 
