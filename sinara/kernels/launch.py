@@ -126,6 +126,7 @@ def start_kernel(spec: KernelSpec, options: ExecuteOptions, *, key: str = "") ->
             unless somebody takes it over.
         key: What signs its messages; a new one if it is empty.
     """
+    options.runtime_folder.mkdir(parents=True, exist_ok=True)
     key = key or secrets.token_hex(32)
     place = Place(spec, options, key)
     why_cold = _why_cold(spec, options)
@@ -189,7 +190,6 @@ class Place:
     def ordinary(self) -> Order:
         """Make the folder and the connection file, and return the order to start the kernel."""
         spec, options = self._spec, self._options
-        options.runtime_folder.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="k-", dir=options.runtime_folder))
         sockets = folder
         if processes.IS_POSIX and len(os.fsencode(folder / "s-1")) > SOCKET_PATH_LIMIT:
