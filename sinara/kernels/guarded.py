@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -30,7 +31,8 @@ class GuardedProcess:
     """One process; its methods are those of :class:`sinara.kernels.processes.Process`.
 
     Args:
-        ordinary: Gives the order to start a new program; called when that is what is done.
+        ordinary: Gives the order to start a new program, which may have files in the folder that
+            it is given; called when that is what is done.
         warm: The order for a kernel that was prepared ahead, tried first if it is given.
         supervisor: Whose guard it will be under.
         stdio: Descriptors for an ordinary program's stdout and stderr; without them a tail
@@ -45,7 +47,7 @@ class GuardedProcess:
 
     def __init__(
         self,
-        ordinary: Callable[[], Order],
+        ordinary: Callable[[Path], Order],
         *,
         supervisor: Pool,
         warm: Order | None = None,
@@ -66,6 +68,7 @@ class GuardedProcess:
         self._deadline: dict[str, Any] = {"deadline": None}
         self._tried = 0
         self._group: str | None = None
+        self._folders: list[str] = []
         self._exit: Exit | None = None
         self._gone: bool | None = None
         self._closed = False
@@ -192,8 +195,9 @@ class GuardedProcess:
 
     def _start_ordinary(self) -> None:
         self._socket = self._pool.guard()
-        order = self._ordinary()
+        order = self._ordinary(self._pool.base)
         env = {**order.env, MARK: self._mark}
+        self._folders = order.folders
         self._send_order(replace(order, env=env), self._stdio)
 
     def _send_order(self, order: Order, handed: Sequence[int] = ()) -> None:
@@ -282,6 +286,8 @@ class GuardedProcess:
         left = _kill_marked(marks)
         if self._group is not None:
             groups.remove(self._group)
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
         return left
 
 

@@ -2,27 +2,26 @@
 
 Everything of a kernel lies in one folder that nobody else can enter, and is gone with it::
 
-    <runtime folder>/k-XXXXXXXX/      0700
-        connection.json               ipc transport, and the key that signs messages
-        s-1 ... s-5                   the sockets (in /tmp if the path would be too long)
-        ipython/  runtime/            IPYTHONDIR and JUPYTER_RUNTIME_DIR: no user's
-                                      configuration is read, no history file is shared
+    <the supervisor's folder>/k-XXXXXXXX/   0700
+        connection.json                     ipc transport, and the key that signs messages
+        s-1 ... s-6                         the sockets
+        ipython/  runtime/                  IPYTHONDIR and JUPYTER_RUNTIME_DIR: no user's
+                                            configuration is read, no history file is shared
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sinara.kernels import processes
-from sinara.kernels.inside import CHANNELS, SOCKET_PATH_LIMIT, private_environment
+from sinara.kernels.inside import CHANNELS, private_environment
 from sinara.kernels.options import ExecuteOptions
 from sinara.kernels.order import Order
 from sinara.kernels.specs import KernelSpec, find_kernel
@@ -142,7 +141,7 @@ def start_kernel(spec: KernelSpec, options: ExecuteOptions, *, key: str = "") ->
             place.ordinary, supervisor=supervisor, warm=order, told=told or ""
         )
     else:
-        order = place.ordinary()
+        order = place.ordinary(options.runtime_folder)
         kernel.process = processes.start(
             order.argv or (),
             env=order.env,
@@ -187,32 +186,27 @@ class Place:
         self.file = Path()
         self.connection = Connection("", "", {}, "")
 
-    def ordinary(self) -> Order:
-        """Make the folder and the connection file, and return the order to start the kernel."""
-        spec, options = self._spec, self._options
-        folder = Path(tempfile.mkdtemp(prefix="k-", dir=options.runtime_folder))
-        sockets = folder
-        if processes.IS_POSIX and len(os.fsencode(folder / "s-1")) > SOCKET_PATH_LIMIT:
-            sockets = Path(tempfile.mkdtemp(prefix="sinara-k-", dir="/tmp"))
-        self.connection = new_connection(sockets, self.key)
+    def ordinary(self, base: Path) -> Order:
+        """Make a folder in ``base`` and the connection file; return the order for the kernel."""
+        folder = Path(tempfile.mkdtemp(prefix="k-", dir=base))
+        self.connection = new_connection(folder, self.key)
         self.file = folder / FILE_NAME
         self.file.touch(0o600)
-        self.file.write_text(json.dumps(_connection_info(self.connection, spec)), encoding="utf-8")
-        argv = spec.command(self.file)
-        if spec.is_ipykernel:
+        info = _connection_info(self.connection, self._spec)
+        self.file.write_text(json.dumps(info), encoding="utf-8")
+        argv = self._spec.command(self.file)
+        if self._spec.is_ipykernel:
             argv.append("--HistoryManager.hist_file=:memory:")
-        return self.order(argv, folder, sorted({folder, sockets}))
+        return self.order(argv, folder)
 
-    def order(
-        self, argv: list[str] | None, folder: Path | None = None, folders: Sequence[Path] = ()
-    ) -> Order:
+    def order(self, argv: list[str] | None, folder: Path | None = None) -> Order:
         """Return a start order for this kernel."""
         options = self._options
         return Order(
             argv,
             kernel_environment(options.env, self._spec, folder),
             str(options.cwd),
-            [str(one) for one in folders],
+            [str(folder)] if folder else [],
             processes.current_umask(),
             options.limits.memory,
             options.limits.cpu_seconds,

@@ -31,7 +31,7 @@ from sinara.kernels.supervisor import Plan
 
 MARK = "SINARA_SUPERVISOR_ID"  # in the environment of the supervisor and of all that it forks
 END_SECONDS = 8.0
-LONGEST_SOCKET = len("/sinara-12345678/k-1234567/s-6")
+LONGEST_SOCKET = len("/sinara-12345678/k-12345678/s-6")
 CODE = (
     "import sys, importlib.util as util; sys.path[:1] = filter(None, sys.path[:1]); "
     "util.find_spec('sinara') or sys.path.append({root!r}); del util; "
@@ -64,10 +64,10 @@ class Pool:
         self._buffer = b""
         self._handed: deque[int] = deque()
         self._ended = False
-        self._base = _make_base()
+        self.base = _make_base()
         self._control, theirs = socket.socketpair()
-        plan = Plan(os.getpid(), str(self._base), warm, list(self.preload))
-        self._log = self._base / "supervisor.log"
+        plan = Plan(os.getpid(), str(self.base), warm, list(self.preload))
+        self._log = self.base / "supervisor.log"
         with theirs, self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _code(), str(theirs.fileno()), json.dumps(asdict(plan))],
@@ -183,7 +183,7 @@ class Pool:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self._base, ignore_errors=True)
+        shutil.rmtree(self.base, ignore_errors=True)
 
     def forget(self) -> None:
         """In a fork of this process: let go of what belongs to the parent."""
@@ -278,7 +278,7 @@ def _code() -> str:
 
 
 def _make_base() -> Path:
-    """Make the folder in which warm kernels have theirs: short enough for sockets."""
+    """Make the folder in which kernels have theirs, with a path that is short enough for sockets."""
     folder = tempfile.gettempdir()
     if len(os.fsencode(folder)) + LONGEST_SOCKET > SOCKET_PATH_LIMIT:
         folder = "/tmp"

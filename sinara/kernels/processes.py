@@ -94,7 +94,7 @@ def start(
             limits.memory,
             limits.cpu_seconds,
         )
-        return GuardedProcess(lambda: order, supervisor=any_pool(), stdio=stdio or ())
+        return GuardedProcess(lambda _: order, supervisor=any_pool(), stdio=stdio or ())
     from sinara.kernels.plain import PlainProcess
 
     return PlainProcess(argv, env=env, cwd=cwd, folders=folders, stdio=stdio)

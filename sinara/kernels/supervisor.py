@@ -65,7 +65,7 @@ class Plan:
 
     Attributes:
         driver: The driver's process id.
-        base: Where the folders of warm kernels are made; removed at the end.
+        base: Where the folders of kernels are made; removed at the end.
         warm: Whether there are to be warm kernels.
         preload: What the settings name to be imported ahead.
         refused: Modules that must not be imported ahead.
@@ -316,6 +316,7 @@ class Supervisor:
             if pid == 0:
                 break
             self.guards.discard(pid)
+            shutil.rmtree(f"{self.plan.base}/k-{pid}", ignore_errors=True)  # if it was killed
         orphans = [pid for pid in children(os.getpid()) if pid not in self.guards]
         for orphan in orphans:
             for pid in (*descendants(orphan), orphan):

@@ -127,8 +127,8 @@ def test_a_kernel_that_dies_takes_everything_with_it(driver, number, state):
     if number in {signal.SIGTERM, signal.SIGHUP}:  # may be dealt with, by Python or a library
         going.process.terminate()
     out, _ = going.process.communicate(timeout=40)
-    assert going.left() == []
-    assert going.files() == []
+    assert eventually(lambda: going.left() == [], 2), going.left()
+    assert eventually(lambda: going.files() == [], 2), going.files()
     status, kind, message = out.strip().split("|")
     if state == "during its end":
         assert status in {"succeeded", "cancelled"}

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
 
 import psutil
 import pytest
@@ -357,7 +356,7 @@ def test_what_waits_ahead_is_gone_with_the_end_of_all(run):
     from sinara.kernels.pool import end_all
 
     run("1")
-    base = Path(pool()._base)
+    base = pool().base
     supervisor = psutil.Process(pool().pid)
     below = supervisor.children(recursive=True)
 
