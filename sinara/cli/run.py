@@ -170,12 +170,13 @@ def verify(run_id: str | None, as_json: bool, **chosen: str | None) -> int:
 @_json
 def recover(as_json: bool, **chosen: str | None) -> None:
     """Put in order what a crash left: every run does this by itself when it starts."""
+    from sinara.runner.keep import Keep
     from sinara.runner.pages import write_lost_pages
 
     scope = find_scope(**chosen)
     told = []
     for step in scope.steps():
-        done = step.recover(full=True)
+        done = step.recover(keep=Keep(step), full=True)
         write_lost_pages(step, done.lost)
         told.append(
             {

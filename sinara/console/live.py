@@ -64,6 +64,10 @@ def _line(event: RunEvent) -> str:
             return f"run {event.text}"
         case "substep_start":
             return f"  {event.substep} started"
+        case "resume":
+            return f"  {event.substep}: {event.text}"
+        case "checkpoint":
+            return f"{_place(event)} checkpoint: {event.text}"
         case "substep_end":
             return f"  {event.substep} {event.status} after {event.seconds:.1f} s"
         case "warning":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sinara.record import CellRecord, Failure, SubstepStatus
 
@@ -31,6 +31,26 @@ class ExecuteEvent:
     status: str | None = None
 
 
+Aside = Callable[[str, float], bool]  # Session.aside: (code, seconds) -> whether it ended well
+
+
+class Between(Protocol):
+    """Work of the caller between the cells, in the kernel of the notebook."""
+
+    def instead(self, index: int, aside: Aside) -> list[Any] | None:
+        """Put back what a cell would set.
+
+        Returns:
+            Outputs to show for the cell, which then does not run; ``None`` if it is to run.
+
+        Raises:
+            Ended: If it cannot be put back: the notebook then ends here.
+        """
+
+    def after(self, index: int, aside: Aside) -> None:
+        """Do what is to be done after a cell that ended well."""
+
+
 @dataclass(frozen=True)
 class ExecuteOptions:
     """How to run one notebook or module.
@@ -48,6 +68,7 @@ class ExecuteOptions:
         redact: Secret values, replaced by ``****`` wherever they are printed.
         strict_shell: Whether ``!command`` fails the cell when the command fails.
         on_event: Called, in the thread that executes, for everything that happens.
+        between: Does something before and after each cell that has something to run.
     """
 
     runtime_folder: Path
@@ -62,6 +83,7 @@ class ExecuteOptions:
     redact: tuple[str, ...] = field(default=(), repr=False)
     strict_shell: bool = False
     on_event: Callable[[ExecuteEvent], None] | None = None
+    between: Between | None = None
 
 
 def cell_metadata(status: str, cause: str | None, seconds: float) -> dict[str, Any]:

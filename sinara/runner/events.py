@@ -11,7 +11,8 @@ class RunEvent:
     """Something that happened in a run.
 
     ``kind`` is one of ``run_start``, ``substep_start``, ``kernel``, ``cell_start``, ``stream``,
-    ``cell_end``, ``substep_end``, ``warning``, ``published``, ``run_end``. ``seconds`` count from
+    ``cell_end``, ``checkpoint``, ``resume``, ``substep_end``, ``warning``, ``published``,
+    ``run_end``. ``seconds`` count from
     the start of the substep (of the run for ``run_*``); ``cell`` is the index in the notebook,
     from 0.
     """

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from sinara.execute import Executed, ExecuteEvent
+    from sinara.runner.attempts import Attempts
     from sinara.store import EntityInfo, RunWriter
 
 NOTEBOOK_NAME = "report.ipynb"
@@ -52,6 +53,7 @@ class SubstepPlace:
     runtime: Path  # private folder of this substep, removed with the run's
     output: Path  # the executed notebook, kept as evidence
     inputs: Callable[[str, str], EntityRecord | None]  # (full name, run id) -> what was read
+    attempts: Attempts | None = None  # with checkpoints, where a run can be resumed
 
 
 def run_substep(
@@ -81,8 +83,11 @@ def run_substep(
     executed = _execute(prepared, substep, place, context_file, listener)
     handback = read_handback(Path(place.context.handback_file))
     interface = _interface(substep, handback)
-    outputs, problems = _settle(writer_for, handback, interface, place.context, substep.name)
-    status, failure = executed.status, executed.failure
+    status, failure, attempts = executed.status, executed.failure, place.attempts
+    seal = status == "succeeded" and attempts is not None
+    outputs, problems = _settle(
+        writer_for, handback, interface, place.context, substep.name, seal=seal
+    )
     if status == "succeeded" and problems:
         status, failure = "failed", Failure(kind="outputs", message="; ".join(problems))
     record = replace(
@@ -95,7 +100,8 @@ def run_substep(
         interface=handback.interface,
         cells=executed.cells,
         failure=failure,
-        warnings=base.warnings + tuple(getattr(executed, "warnings", ())),
+        warnings=base.warnings + executed.warnings + (attempts.warnings if attempts else ()),
+        resumed=attempts.resumed if attempts else "",
         kernel_name=executed.kernel_name,
         notebook=f"{place.output.parent.name}/{place.output.name}",
     )
@@ -151,6 +157,8 @@ def _execute(
         on_event=lambda event: _pass_on(substep.name, event, listener),
     )
     if not substep.is_notebook:
+        if place.attempts is not None:
+            place.attempts.begin_module()
         return execute_module(substep.path, _arguments(place.context), place.output, options)
     kernel = start_ahead(options, substep.metadata)
     try:
@@ -158,6 +166,8 @@ def _execute(
     except BaseException:
         kernel.close()
         raise
+    if place.attempts is not None:
+        return place.attempts.execute(filled, place.output, options, kernel)
     return execute_notebook(filled, place.output, options, kernel=kernel)
 
 
@@ -209,7 +219,10 @@ def _settle(
     interface: Interface,
     context: RunContext,
     substep: str,
+    *,
+    seal: bool,
 ) -> tuple[tuple[EntityRecord, ...], list[str]]:
+    """Settle what a substep wrote, and seal it where a resumed run may adopt it."""
     records: list[EntityRecord] = []
     problems: list[str] = []
     step = names.StepName(
@@ -220,6 +233,8 @@ def _settle(
         try:
             writer = writer_for(run_id)
             info = writer.settle(entity)
+            if info is not None and seal:
+                info = writer.seal(entity)
         except SinaraError as error:
             problems.extend(error.lines)
             continue
