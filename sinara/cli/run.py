@@ -84,6 +84,7 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
             "commit": record.code.commit,
             "changed": ", ".join(record.code.dirty),
             "tag": record.tag,
+            "resumed from": record.resumed_from,
             "data": record.url,
             "report": None if folder is None else folder / "index.html",
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -47,8 +47,8 @@ class Between(Protocol):
             Ended: If it cannot be put back: the notebook then ends here.
         """
 
-    def after(self, index: int, aside: Aside) -> None:
-        """Do what is to be done after a cell that ended well."""
+    def after(self, index: int, aside: Aside, cells: Sequence[Any]) -> None:
+        """Do what is to be done after a cell that ended well; ``cells`` hold their outputs."""
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ class Session:
                 if runs(cell):
                     self._run_cell(index, cell, is_last=index == last)
                     if self.options.between is not None:
-                        self.options.between.after(index, self.aside)
+                        self.options.between.after(index, self.aside, self.cells)
             except Ended as ended:
                 if ended.cell_failed:
                     self.progress.cell_exception(cell, cell_index=index)
@@ -111,7 +111,13 @@ class Session:
     def _is_restored(self, index: int, cell: Cell) -> bool:
         """Have the caller put back what a cell would set, if it can."""
         between = self.options.between
-        shown = between.instead(index, self.aside) if between and runs(cell) else None
+        if between is None or not runs(cell):
+            return False
+        try:
+            shown = between.instead(index, self.aside)
+        except Ended:  # unless there is a better reason: a signal, or the kernel's death
+            self._explained(lambda: self.watch.check(lambda: True, self._take))
+            raise
         if shown is None:
             return False
         cell["outputs"] = as_nodes(shown)

@@ -11,6 +11,16 @@ import symtable
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+# Magics that run a statement of the notebook.
+_TIMING = frozenset({"time", "prun"})
+# Magics that bind no name.
+_SILENT = frozenset(
+    {
+        "matplotlib", "load_ext", "reload_ext", "autoreload", "config", "precision", "env",
+        "set_env", "cd", "pwd", "ls", "pip", "conda", "mamba", "uv", "timeit", "who", "whos",
+        "bash", "sh", "system", "writefile", "html", "HTML", "javascript", "markdown", "latex",
+    }
+)  # fmt: skip
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -31,7 +41,7 @@ class Flow:
         missing: Names that were used when they were not bound.
         used: Every name that was used at once.
         on_call: What the functions use once they are called, by the name that they are bound to.
-        star: Whether a ``from … import *`` bound names that nobody knows.
+        star: Whether names were bound that nobody knows: ``from … import *``, ``%run``.
     """
 
     there: set[str]
@@ -65,6 +75,10 @@ class Flow:
                 self._try(node)
             case ast.Match():
                 self._match(node)
+            case ast.Expr(
+                ast.Call(ast.Attribute(attr="run_line_magic" | "run_cell_magic")) as call
+            ):
+                self._magic(call)
             case _:
                 self._plain(node)
 
@@ -100,6 +114,19 @@ class Flow:
                 self.there |= {name for name in names if name}
             self._need(case.guard)
             self.follow(case.body)
+
+    def _magic(self, call: ast.Call) -> None:
+        """Follow a magic: some run Python in the notebook, some bind names that nobody knows."""
+        name, text = ([a.value for a in call.args if isinstance(a, ast.Constant)] + ["", ""])[:2]
+        if name in _TIMING:
+            try:
+                self.follow(ast.parse(str(text)).body)
+            except (SyntaxError, ValueError):  # it has options, or is no statement
+                self.star = True
+        elif name == "capture":
+            self.there |= {word for word in str(text).split() if not word.startswith("-")}
+        elif name not in _SILENT:
+            self.star = True
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:

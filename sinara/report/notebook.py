@@ -97,6 +97,7 @@ def _summary(record: RunRecord, substep: SubstepRecord) -> Html:
             ("Started", moment(substep.started or record.started)),
             ("Took", duration(substep.seconds) if substep.status != "running" else ""),
             ("Kernel", one_line(substep.kernel_name or "", 80)),
+            ("Resumed", one_line(substep.resumed, 500)),
             ("Commit", commit(record)),
         )
     )
@@ -151,8 +152,14 @@ def _business_cell(cell: Cell, budget: Budget) -> Html:
     elif cell.status == "not run":
         body = el("p", {"class": "note"}, "This part is missing: its cell did not run.")
     else:
-        body = join(outputs(cell.outputs, place), _silent_failure(cell))
+        body = join(outputs(cell.outputs, place), _silent_failure(cell), _restored(cell))
     return el("section", {"class": "cell business", "id": cell.anchor}, body)
+
+
+def _restored(cell: Cell) -> Html | None:
+    if cell.status != "restored":
+        return None
+    return el("p", {"class": "note"}, "This part was taken over from the run that was resumed.")
 
 
 def _silent_failure(cell: Cell) -> Html | None:

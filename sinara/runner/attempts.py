@@ -19,17 +19,10 @@ from sinara.context import RunContext
 from sinara.errors import SinaraError
 from sinara.reading import CellSource, cells_of, read_cells
 from sinara.reading.checkpoints import counted
-from sinara.runner.checkpoints import (
-    NOT_RESTORED,
-    CheckpointPlace,
-    Checkpoints,
-    Point,
-    carry,
-    clear_outputs,
-    write_code,
-)
+from sinara.runner.checkpoints import NOT_RESTORED, Checkpoints, clear_outputs
 from sinara.runner.events import Listener, RunEvent
 from sinara.runner.madeof import made_of
+from sinara.runner.points import CheckpointPlace, Point, carry, write_code
 from sinara.runner.prepare import PreparedStep, PreparedSubstep
 from sinara.runner.resume import told
 from sinara.store.disk import Disk
@@ -125,7 +118,6 @@ class Attempts:
         made = made_of(self._prepared, self._substep, cells)
         write_code(self.where, made)
         why = self._plan.why if self._plan else ""
-        shown = self._resumption.shown(self._substep.name) if self._resumption else ()
         ready: StartedKernel | None = kernel
         for point in (*(self._plan.points if self._plan else ()), None):
             own: Point | None = None
@@ -135,7 +127,7 @@ class Attempts:
                 except (SinaraError, OSError) as error:
                     why = told(error)
                     continue
-            between = Checkpoints(self.where, cells, made, self._listener, own, shown)
+            between = Checkpoints(self.where, cells, made, self._listener, own)
             if self._plan is not None:
                 self._say(_told(own, cells, why))
             ready = ready or start_ahead(options, self._substep.metadata)

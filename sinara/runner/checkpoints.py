@@ -1,17 +1,7 @@
-"""Checkpoints of one substep while it runs: saved after their cells, put back when it is resumed.
+"""What is done between the cells of a notebook: checkpoints are saved, and put back in a resume.
 
-They lie in the data folder of their run, so that they go when that goes: when the run is
-published, or when it is given up::
-
-    <run id>/_checkpoints/
-        pins.json                        the run that each input comes from
-        reports_train_ipynb/             one folder per substep, as for its reports
-            code.json                    what it is made of: digests of cells, modules; parameters
-            0007/                        after its seventh code cell
-                checkpoint.json          written last: SHA-256 of all that is here
-                variables.pickle         written and read by kernels only
-                outputs/<entity>/…       what the run's outputs held by then
-                tmp/<entity>/…           the same of its temporary entities
+The kernel pickles the variables; all else is done here. See :mod:`sinara.runner.points` for what
+a checkpoint consists of.
 """
 
 from __future__ import annotations
@@ -19,91 +9,27 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sinara.context import Handback, RunContext, read_handback
-from sinara.errors import CorruptError, SinaraError, StoreError
+from sinara.context import Handback, read_handback
+from sinara.errors import SinaraError, StoreError
 from sinara.kernels.failures import Ended
 from sinara.kernels.options import Aside
 from sinara.kernels.redact import Redactor
 from sinara.reading import CellSource
+from sinara.reading.again import Known, pieces, runs_whole
 from sinara.reading.checkpoints import CheckpointCell, counted, find_checkpoints
-from sinara.reading.resuming import Known, pieces, runs_whole
 from sinara.record import Failure
 from sinara.runner.events import Listener, RunEvent
-from sinara.runner.madeof import CODE_NAME, MadeOf, read_sealed
+from sinara.runner.madeof import MadeOf
+from sinara.runner.points import CHECKPOINT_NAME, CheckpointPlace, Point
 from sinara.runner.trees import copy_tree, digest, remove, write_whole
-from sinara.store.disk import Disk
 
-CHECKPOINT_NAME = "checkpoint.json"
 KEPT_CHECKPOINTS = 3  # of one substep, the newest
 SECONDS = 600.0  # for the kernel to write or read the variables
 NOT_RESTORED = "restore"  # kind of the failure of a notebook whose checkpoint cannot be put back
-_VARIABLES = "variables.pickle"
-
-
-@dataclass(frozen=True)
-class Point:
-    """A checkpoint that was saved."""
-
-    folder: Path
-    ordinal: int  # how many code cells stand up to it, its own included; empty ones not counted
-    made_of: MadeOf
-    body: dict[str, Any]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The variables that it holds."""
-        return tuple(self.body["types"])
-
-
-@dataclass(frozen=True)
-class CheckpointPlace:
-    """Where the checkpoints of one substep are, and what is needed to save them."""
-
-    folder: Path
-    context: RunContext
-    runtime: Path
-    run: Path  # where the run's outputs lie
-    tmp: Path | None  # where its temporary entities lie
-    disk: Disk = field(default_factory=Disk)
-    references: tuple[dict[str, str], ...] = ()  # of secrets
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-
-def read_points(folder: Path) -> list[Point]:
-    """Return the checkpoints in a substep's folder, newest first; a damaged one is left out."""
-    found = []
-    for entry in sorted(folder.glob("[0-9]*"), reverse=True):
-        try:
-            made, body = read_sealed(entry / CHECKPOINT_NAME)
-            found.append(Point(entry, int(entry.name), made, body))
-        except (CorruptError, ValueError):
-            continue
-    return found
-
-
-def carry(point: Point, place: CheckpointPlace) -> Point:
-    """Copy a checkpoint of an earlier run into this one; every byte is checked.
-
-    Raises:
-        CorruptError: If something differs from its digest.
-        OSError: If it cannot be read or written.
-    """
-    target = place.folder / point.folder.name
-    remove(target)
-    place.folder.mkdir(parents=True, exist_ok=True)
-    digests = copy_tree(point.folder, target, place.disk)
-    found = {path: value for path, value in digests.items() if path != CHECKPOINT_NAME}
-    wanted = point.body["files"]
-    for path in sorted({*found, *wanted}):
-        if found.get(path) != wanted.get(path):
-            remove(target)
-            raise CorruptError(f"its file {path} differs from what was saved")
-    made, body = read_sealed(target / CHECKPOINT_NAME)
-    return Point(target, point.ordinal, made, body)
+_VARIABLES, _SHOWN = "variables.pickle", "shown.json"
 
 
 class Checkpoints:
@@ -120,7 +46,6 @@ class Checkpoints:
         made: MadeOf,
         listener: Listener,
         restore: Point | None = None,
-        shown: Sequence[Any] = (),
     ) -> None:
         """Prepare for one execution.
 
@@ -130,7 +55,6 @@ class Checkpoints:
             made: What the substep is made of.
             listener: Is told what was saved.
             restore: The checkpoint to go on from, of this run's own; ``None`` to begin.
-            shown: The outputs that each counted cell had in the run that saved it.
         """
         self.warnings: list[str] = []
         self._place = place
@@ -142,7 +66,7 @@ class Checkpoints:
         self._redactor = Redactor(place.secrets)
         self._restore = restore
         self._until = _index_of(restore, self._ordinals)
-        self._shown = shown
+        self._shown = _read_shown(restore)
         self._known = Known()
 
     # -- Between -------------------------------------------------------------------------
@@ -166,7 +90,7 @@ class Checkpoints:
         at = self._ordinals.get(index, 0) - 1
         return list(self._shown[at]) if 0 <= at < len(self._shown) else []
 
-    def after(self, index: int, aside: Aside) -> None:
+    def after(self, index: int, aside: Aside, cells: Sequence[Any]) -> None:
         """Save the checkpoint of a cell that has one."""
         if index == self._until:  # a checkpoint in a cell that runs again as a whole
             self._put_back(aside)
@@ -175,7 +99,7 @@ class Checkpoints:
         if point is None or point.problem:
             return
         try:
-            self._save(point, aside)
+            self._save(point, aside, [cells[at].get("outputs", []) for at in self._ordinals])
         except (SinaraError, OSError, ValueError) as error:
             why = self._redactor.text(" ".join(str(error).split()))
             text = f"The checkpoint in cell {index + 1} was not saved: {why}"
@@ -184,12 +108,13 @@ class Checkpoints:
 
     # -- saving --------------------------------------------------------------------------
 
-    def _save(self, point: CheckpointCell, aside: Aside) -> None:
+    def _save(self, point: CheckpointCell, aside: Aside, shown: list[Any]) -> None:
         place = self._place
         part = place.folder / ".part"
         remove(part)
         part.mkdir(parents=True)
         try:
+            (part / _SHOWN).write_text(json.dumps(shown[: self._ordinals[point.index]]))
             self._fill(part, point, aside)
             final = place.folder / f"{self._ordinals[point.index]:04d}"
             remove(final)
@@ -200,8 +125,9 @@ class Checkpoints:
             remove(part)
         for old in sorted(place.folder.glob("[0-9]*"), reverse=True)[KEPT_CHECKPOINTS:]:
             shutil.rmtree(old, ignore_errors=True)
-        held = sum(p.stat().st_size for p in final.rglob("*") if p.is_file())
-        text = f"saved {', '.join(point.names)} ({held / 1e6:.1f} MB)"
+        size = sum(p.stat().st_size for p in final.rglob("*") if p.is_file())
+        told = f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+        text = f"saved {', '.join(point.names)} ({told})"
         self._listener(RunEvent("checkpoint", place.context.substep_name, point.index, text=text))
 
     def _fill(self, part: Path, point: CheckpointCell, aside: Aside) -> None:
@@ -213,9 +139,10 @@ class Checkpoints:
         answer = self._ask("save", order, aside)
         if answer["problem"]:
             raise StoreError(answer["problem"])
-        files = {_VARIABLES: digest(part / _VARIABLES, self._look)}
-        with (part / _VARIABLES).open("rb") as file:
-            self._place.disk.sync_fd(file.name, file.fileno())
+        files = {_SHOWN: digest(part / _SHOWN), _VARIABLES: digest(part / _VARIABLES, self._look)}
+        for name in files:
+            with (part / name).open("rb") as file:
+                self._place.disk.sync_fd(file.name, file.fileno())
         files |= self._copy_outputs(part)
         body = {
             "files": files,
@@ -300,6 +227,13 @@ def _index_of(point: Point | None, ordinals: dict[int, int]) -> int:
     return next(index for index, ordinal in ordinals.items() if ordinal == point.ordinal)
 
 
+def _read_shown(point: Point | None) -> list[Any]:
+    if point is None:
+        return []
+    shown: list[Any] = json.loads((point.folder / _SHOWN).read_text(encoding="utf-8"))
+    return shown
+
+
 def _not_restored(why: str) -> Ended:
     return Ended("failed", Failure(kind=NOT_RESTORED, message=why), cell_failed=False)
 
@@ -320,12 +254,3 @@ def clear_outputs(place: CheckpointPlace) -> None:
     for _, path in _own_entities(place, read_handback(handback)):
         remove(path)
     handback.unlink(missing_ok=True)
-
-
-def write_code(place: CheckpointPlace, made: MadeOf) -> None:
-    """Write down what a substep is made of, before it runs.
-
-    Nothing waits for the disk: if a loss of power takes it, the substep runs again, that is all.
-    """
-    place.folder.mkdir(parents=True, exist_ok=True)
-    write_whole(place.folder / CODE_NAME, made.encode(), Disk(sync=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,7 +37,8 @@ class MadeOf:
 
     def encode(self, **more: Any) -> bytes:
         """Return it as a sealed file, with whatever else is given."""
-        return seal({"made_of": plain(asdict(self)), **more})[0]
+        # As a text of its own: a parameter may hold half a character, which UTF-8 does not.
+        return seal({"made_of": json.dumps(plain(asdict(self))), **more})[0]
 
 
 def made_of(
@@ -71,11 +73,11 @@ def read_sealed(path: Path) -> tuple[MadeOf, dict[str, Any]]:
     """
     try:
         body, _ = unseal(path.read_bytes(), str(path))
-        told = body["made_of"]
+        told = json.loads(body["made_of"])
         made = MadeOf(tuple(told["code"]), told["modules"], told["params"], told["kernel"])
     except OSError as error:
         raise CorruptError(f"{path} cannot be read: {error.strerror}.") from None
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise CorruptError(f"{path} is damaged: {error}.") from None
     return made, body
 

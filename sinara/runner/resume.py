@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sinara import names
 from sinara.errors import CorruptError, RunNotFoundError, SinaraError, UsageError
@@ -30,7 +30,7 @@ from sinara.runner.prepare import PreparedStep, PreparedSubstep
 from sinara.store.layout import CHECKPOINTS
 
 if TYPE_CHECKING:
-    from sinara.runner.checkpoints import Point
+    from sinara.runner.points import Point
     from sinara.store import StepStore
     from sinara.store.backend import Hold
 
@@ -70,6 +70,8 @@ def find_run(store: StepStore, asked: str) -> str:
     if asked in found:
         return asked
     if not found:
+        if any(commit.interactive and commit.run_id == asked for commit in store.commits()):
+            raise UsageError(f"{asked} was published by hand: there is nothing to resume.")
         raise RunNotFoundError(
             f"Step '{store.step.step}' has no run '{asked}' in env '{store.step.env}'. "
             "Runs are resumed in the folder of their step; see what there is: sinara run list"
@@ -174,21 +176,6 @@ class Resumption:
         """Return where the reports of a substep of the old run lie."""
         return self._evidence / names.entity_folder(names.reports_entity(substep))
 
-    def shown(self, substep: str) -> list[Any]:
-        """Return the outputs of each counted cell in the old run's executed notebook."""
-        try:
-            path = self.reports_folder(substep) / "report.ipynb"
-            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-            return [
-                cell.get("outputs", [])
-                for cell in cells
-                if cell["cell_type"] == "code"
-                and "".join(cell["source"]).strip()
-                and "injected-parameters" not in cell["metadata"].get("tags", ())
-            ]
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            return []  # it shows less then; nothing depends on it
-
     def _folder(self, substep: str) -> Path:
         return self._data / CHECKPOINTS / names.entity_folder(names.reports_entity(substep))
 
@@ -220,7 +207,7 @@ class Resumption:
         places: Sequence[int],
     ) -> tuple[tuple[Point, ...], str]:
         """Return the checkpoints that hold, and why the newest one that does not, does not."""
-        from sinara.runner.checkpoints import read_points
+        from sinara.runner.points import read_points
 
         found, refused = [], ""
         for point in read_points(self._folder(substep.name)) if substep.is_notebook else ():
@@ -257,10 +244,11 @@ def executed_places(cells: Sequence[CellSource], substep: PreparedSubstep) -> tu
     kept = [cell for cell in cells if "injected-parameters" not in cell.tags]
     parameters = -1 if substep.schema.cell is None else substep.schema.cell
     shift = 1 if substep.is_notebook else 0
+    counting = {cell.index for cell in counted(cells)}
     return tuple(
         place + (shift if cell.index > parameters else 0)
         for place, cell in enumerate(kept)
-        if cell in counted([cell])
+        if cell.index in counting
     )
 
 
