@@ -37,6 +37,8 @@ from sinara.settings import load_settings
 from sinara.streams import hold_streams, let_go_of_streams
 from sinara.substep import StopExecution
 
+RESUME_VARIABLE = "SINARA_RESUME"  # as ``sinara step run --resume``
+
 __all__ = ["Step", "StepNotebook", "StepReport", "StepSafeguard", "StopExecution"]
 
 
@@ -110,7 +112,11 @@ class Step:
         self._outside: Failure | None = None
         atexit.register(self._at_exit, os.getpid())
         request = RunRequest(
-            _step_folder(), step_params_file_globs, pipeline_params_file_globs, env_name
+            _step_folder(),
+            step_params_file_globs,
+            pipeline_params_file_globs,
+            env_name,
+            resume=os.environ.get(RESUME_VARIABLE) or None,
         )
         self._console = Console()
         try:

@@ -20,6 +20,7 @@ from sinara.params import (
     read_parameters,
 )
 from sinara.reading import CellSource, NotPythonError, parse_cell, read_cells, read_interface
+from sinara.reading.resuming import checkpoint_findings
 
 _LOCAL = re.compile(r"(?:/|~|[A-Za-z]:[\\/]|file:)")
 # Commands that IPython also takes without their %, where they stand alone on a line.
@@ -64,6 +65,7 @@ def check_one(folder: Path, params: StepParams, substep: SubstepParams) -> Check
     if path.suffix == ".ipynb":
         findings += _check_kernel(name, params.kernel_name, notebook)
         findings += _check_outputs(name, notebook)
+        findings += _check_checkpoints(name, cells)
     broken = {finding.cell for finding in findings if finding.code == "syntax"}
     reading = read_interface(
         cells,
@@ -174,6 +176,12 @@ def _check_outputs(name: str, notebook: Mapping[str, Any]) -> Iterator[Finding]:
             text = "the notebook holds outputs, which Git would keep. Clear them before you commit."
             yield warning(name, "saved-outputs", text, index)
             return
+
+
+def _check_checkpoints(name: str, cells: tuple[CellSource, ...]) -> Iterator[Finding]:
+    for found in checkpoint_findings(cells):
+        make = error if found.certain else warning
+        yield make(name, "checkpoint", found.text, found.cell, found.line)
 
 
 def _check_paths(name: str, interface: Interface | None) -> Iterator[Finding]:

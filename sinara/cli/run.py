@@ -84,6 +84,7 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
             "commit": record.code.commit,
             "changed": ", ".join(record.code.dirty),
             "tag": record.tag,
+            "resumed from": record.resumed_from,
             "data": record.url,
             "report": None if folder is None else folder / "index.html",
         }
@@ -196,12 +197,13 @@ def verify(run_id: str | None, as_json: bool, **chosen: str | None) -> int:
 @_json
 def recover(as_json: bool, **chosen: str | None) -> None:
     """Put in order what a crash left: every run does this by itself when it starts."""
+    from sinara.runner.keep import Keep
     from sinara.runner.pages import write_lost_pages
 
     scope = find_scope(**chosen)
     told = []
     for step in scope.steps():
-        done = step.recover(full=True)
+        done = step.recover(keep=Keep(step), full=True)
         write_lost_pages(step, done.lost)
         told.append(
             {

@@ -113,6 +113,11 @@ def check(
     is_flag=True,
     help="Tag the commit with the run id, and push the tag, as step.prod.py does.",
 )
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Go on with a run that failed or was killed: its id, the beginning of it, or 'last'.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Do not show what the cells print.")
 @_json
 def run(
@@ -121,6 +126,7 @@ def run(
     overrides: tuple[str, ...],
     params_files: tuple[Path, ...],
     tag: bool,
+    resume: str | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -136,7 +142,9 @@ def run(
     from sinara.runner import RunRequest, StepRun, run_substeps
 
     files = tuple(path.resolve() for path in params_files)
-    request = RunRequest(folder.resolve(), env_name=env, overrides=overrides, params_files=files)
+    request = RunRequest(
+        folder.resolve(), env_name=env, overrides=overrides, params_files=files, resume=resume
+    )
     with Console(verbose=not quiet) as console:
         going = StepRun(request, listener=console)
         console.verbose = going.verbose and not quiet

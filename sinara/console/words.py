@@ -66,6 +66,12 @@ def told(event: RunEvent) -> Line | None:
         case "substep_start":
             usually = f", usually {duration(event.usual)}" if event.usual else ""
             return Line(f"  {event.substep} started{usually}", look="start")
+        case "resume":
+            return Line(f"  {event.substep}: {event.text}")
+        case "checkpoint":
+            return Line(
+                f"checkpoint: {event.text}", place(event.substep, event.cell, event.seconds)
+            )
         case "retry":
             return Line(f"  {event.substep}: {event.text}", look="warning")
         case "substep_end":

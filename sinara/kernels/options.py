@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sinara.record import CellRecord, Failure, SubstepStatus
 
@@ -29,6 +29,26 @@ class ExecuteEvent:
     stream: Literal["stdout", "stderr"] | None = None
     text: str = ""
     status: str | None = None
+
+
+Aside = Callable[[str, float], bool]  # Session.aside: (code, seconds) -> whether it ended well
+
+
+class Between(Protocol):
+    """Work of the caller between the cells, in the kernel of the notebook."""
+
+    def instead(self, index: int, aside: Aside) -> list[Any] | None:
+        """Put back what a cell would set.
+
+        Returns:
+            Outputs to show for the cell, which then does not run; ``None`` if it is to run.
+
+        Raises:
+            Ended: If it cannot be put back: the notebook then ends here.
+        """
+
+    def after(self, index: int, aside: Aside, cells: Sequence[Any]) -> None:
+        """Do what is to be done after a cell that ended well; ``cells`` hold their outputs."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,7 @@ class ExecuteOptions:
         preload: Further modules to import ahead in the process that kernels are forked from.
         failure_file: Where the variables of a failed cell are written, as JSON; if anywhere.
         on_event: Called, in the thread that executes, for everything that happens.
+        between: Does something before and after each cell that has something to run.
     """
 
     runtime_folder: Path
@@ -83,6 +104,7 @@ class ExecuteOptions:
     preload: tuple[str, ...] = ()
     failure_file: Path | None = None
     on_event: Callable[[ExecuteEvent], None] | None = None
+    between: Between | None = None
 
 
 def cell_metadata(status: str, cause: str | None, seconds: float) -> dict[str, Any]:

@@ -278,7 +278,7 @@ def _code() -> str:
 
 
 def _make_base() -> Path:
-    """Make the folder in which kernels have theirs, with a path that is short enough for sockets."""
+    """Make the folder in which kernels have theirs; its path is short enough for sockets."""
     folder = tempfile.gettempdir()
     if len(os.fsencode(folder)) + LONGEST_SOCKET > SOCKET_PATH_LIMIT:
         folder = "/tmp"

@@ -18,6 +18,7 @@ from sinara.kernels.cells import Cell, Request, runs
 from sinara.kernels.client import Client, Event
 from sinara.kernels.failures import Ended
 from sinara.kernels.limits import Limit, earliest, limit
+from sinara.kernels.nodes import as_nodes
 from sinara.kernels.options import EventKind, ExecuteEvent, ExecuteOptions
 from sinara.kernels.outputs import Budget, CellOutputs, Displays
 from sinara.kernels.redact import Redactor
@@ -65,7 +66,9 @@ class Session:
         self.options = options
         self.progress = progress
         self.watch = Watch(client, caught, self._tick)
-        self.statuses: dict[int, tuple[str, float]] = {}  # cell index: "done" or "failed", seconds
+        self.statuses: dict[
+            int, tuple[str, float]
+        ] = {}  # cell index: "done", "failed", "restored"; seconds
         self.reached = -1  # index of the cell that was begun last
         self.language_info: dict[str, Any] = {}
         self._began = time.monotonic()
@@ -90,10 +93,14 @@ class Session:
             if runs(cell):
                 self._explained(lambda: self.watch.check(lambda: True, self._take, self._run_limit))
             self.reached = index
+            if self._is_restored(index, cell):
+                continue
             self.progress.cell_start(cell, cell_index=index)
             try:
                 if runs(cell):
                     self._run_cell(index, cell, is_last=index == last)
+                    if self.options.between is not None:
+                        self.options.between.after(index, self.aside, self.cells)
             except Ended as ended:
                 if ended.cell_failed:
                     self.progress.cell_exception(cell, cell_index=index)
@@ -101,6 +108,22 @@ class Session:
                 raise
             finally:
                 self.progress.cell_complete(cell, cell_index=index)
+
+    def _is_restored(self, index: int, cell: Cell) -> bool:
+        """Have the caller put back what a cell would set, if it can."""
+        between = self.options.between
+        if between is None or not runs(cell):
+            return False
+        try:
+            shown = between.instead(index, self.aside)
+        except Ended:  # unless there is a better reason: a signal, or the kernel's death
+            self._explained(lambda: self.watch.check(lambda: True, self._take))
+            raise
+        if shown is None:
+            return False
+        cell["outputs"] = as_nodes(shown)
+        self.statuses[index] = ("restored", 0.0)
+        return True
 
     def aside(self, code: str, seconds: float) -> bool:
         """Run code of our own silently between two cells; it leaves no output and no count.

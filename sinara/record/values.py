@@ -11,7 +11,8 @@ RunStatus = Literal["running", "succeeded", "failed", "cancelled", "stopped", "l
 SubstepStatus = Literal[
     "pending", "running", "succeeded", "failed", "cancelled", "stopped", "skipped", "lost"
 ]
-CellStatus = Literal["done", "failed", "not run", "running"]
+# "restored": it did not run; what it had set was put back from a checkpoint of an earlier run.
+CellStatus = Literal["done", "failed", "not run", "running", "restored"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class SubstepRecord:
     business_report: str | None = None
     interface: dict[str, Any] | None = None  # as declared: a list of dictionaries per kind
     attempts: tuple[AttemptRecord, ...] = ()  # all, in order; none if none may be tried again
+    adopted_from: str | None = None  # the run that executed it; this run took over its outputs
+    resumed: str = ""  # in a resumed run: from where it went on, and why; one line
 
 
 @dataclass(frozen=True)
@@ -139,4 +142,5 @@ class RunRecord:
     code: CodeRecord = field(default_factory=CodeRecord)
     versions: dict[str, str] = field(default_factory=dict)
     tag: str | None = None
+    resumed_from: str | None = None  # the run that this one goes on with
     schema_version: int = SCHEMA_VERSION

@@ -14,7 +14,7 @@ from sinara.report.outputs import Place, markdown_block, outputs
 from sinara.report.pictures import joined
 from sinara.report.words import cell_name, duration, one_line
 
-_STATUSES = ("done", "failed", "not run", "running")
+_STATUSES = ("done", "failed", "not run", "running", "restored")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,11 @@ def _label(cell: Cell) -> Html:
     return join(
         el("a", {"class": "number", "href": f"#{cell.anchor}"}, number),
         [el("span", {"class": "tag"}, tag) for tag in cell.tags],
-        el("span", {"class": "took"}, cell.status if cell.status == "not run" else took),
+        el(
+            "span",
+            {"class": "took"},
+            cell.status if cell.status in ("not run", "restored") else took,
+        ),
     )
 
 
@@ -139,6 +143,9 @@ def _verdict(cell: Cell) -> Html | None:
         where = f"Line {cell.line}: " if cell.line else ""
         cause = one_line(cell.cause) or "This cell failed."
         return el("p", {"class": "alert"}, el("strong", None, "Failed. "), where, cause)
+    if cell.status == "restored":
+        words = "Restored from a checkpoint: this cell did not run. What it shows is of that run."
+        return el("p", {"class": "note"}, words)
     if cell.status == "running":
         return el("p", {"class": "note"}, "Running when this page was written.")
     return None

@@ -106,6 +106,7 @@ def _summary(record: RunRecord, substep: SubstepRecord) -> Html:
             ("Took", duration(substep.seconds) if substep.status != "running" else ""),
             ("Attempts", str(len(substep.attempts)) if len(substep.attempts) > 1 else ""),
             ("Kernel", one_line(substep.kernel_name or "", 80)),
+            ("Resumed", one_line(substep.resumed, 500)),
             ("Commit", commit(record)),
         )
     )
@@ -160,8 +161,14 @@ def _business_cell(cell: Cell, budget: Budget) -> Html:
     elif cell.status == "not run":
         body = el("p", {"class": "note"}, "This part is missing: its cell did not run.")
     else:
-        body = join(outputs(cell.outputs, place), _silent_failure(cell))
+        body = join(outputs(cell.outputs, place), _silent_failure(cell), _restored(cell))
     return el("section", {"class": "cell business", "id": cell.anchor}, body)
+
+
+def _restored(cell: Cell) -> Html | None:
+    if cell.status != "restored":
+        return None
+    return el("p", {"class": "note"}, "This part was taken over from the run that was resumed.")
 
 
 def _silent_failure(cell: Cell) -> Html | None:

@@ -189,6 +189,7 @@ def _bar(substep: SubstepRecord, span: tuple[float, float], whole: float) -> Htm
 
 def _substep(substep: SubstepRecord, limits: Limits) -> Html | None:
     parts = join(
+        el("p", {"class": "note"}, one_line(substep.resumed, 500)) if substep.resumed else None,
         warnings(substep, limits),
         part("Attempts", attempts(substep, limits)),
         part("Inputs", entities(substep.inputs, limits)),
@@ -228,6 +229,7 @@ def _provenance(record: RunRecord, limits: Limits) -> Html:
                 ("Folder of the step", one_line(record.step_folder)),
                 ("Entities", el("code", {"class": "url"}, record.url) if record.url else ""),
                 ("Machine", one_line(record.host)),
+                ("Resumed from", one_line(record.resumed_from or "")),
                 ("Exit code", "" if record.exit_code is None else str(record.exit_code)),
                 ("Ended", moment(record.stopped) if record.stopped else ""),
             )

@@ -151,6 +151,8 @@ class Attempts:
         except (SinaraError, OSError) as error:
             return replace(this, note=f"{_NOT_AGAIN}: {' '.join(str(error).split())}")
         shutil.rmtree(place.runtime, ignore_errors=True)
+        if place.continuation is not None:  # the next attempt makes its own checkpoints
+            shutil.rmtree(place.continuation.where.folder, ignore_errors=True)
         return replace(this, wait=wait, notebook=f"{kept.parent.name}/{kept.name}")
 
     def _wait(self, done: tuple[AttemptRecord, ...], policy: RetryPolicy) -> None:

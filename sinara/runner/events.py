@@ -11,8 +11,8 @@ class RunEvent:
     """Something that happened in a run.
 
     ``kind`` is one of ``run_start``, ``substep_start``, ``kernel``, ``cell_start``, ``stream``,
-    ``cell_end``, ``retry``, ``substep_end``, ``warning``, ``publish_start``, ``published``,
-    ``run_end``.
+    ``cell_end``, ``checkpoint``, ``resume``, ``retry``, ``substep_end``, ``warning``,
+    ``publish_start``, ``published``, ``run_end``.
 
     Attributes:
         kind: What happened.

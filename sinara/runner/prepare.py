@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,14 @@ from sinara.params import (
     load_step_params,
     read_parameters,
 )
-from sinara.reading import check_shape, read_cells, read_interface, read_notebook_json
+from sinara.reading import (
+    CellSource,
+    check_shape,
+    read_cells,
+    read_interface,
+    read_notebook_json,
+)
+from sinara.reading.resuming import checkpoint_findings
 from sinara.secret import resolve_all
 from sinara.settings import EnvSettings, Settings, load_settings
 
@@ -42,6 +49,7 @@ class RunRequest:
         overrides: ``a.b=value``, the last one wins.
         params_files: Files of values, between the parameter file and the overrides.
         trigger_key: At most one run with the same key is ever published.
+        resume: The run to go on with: its id, the beginning of it, or ``last``.
     """
 
     folder: Path
@@ -55,6 +63,7 @@ class RunRequest:
     overrides: tuple[str, ...] = ()
     params_files: tuple[Path, ...] = ()
     trigger_key: str | None = None
+    resume: str | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +178,7 @@ def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> 
     schema = read_parameters(cells)
     checked = check_substep(schema, given, strict=params.strict)
     references = {**params.secrets, **checked.secrets}
+    checked = _check_checkpoints(name, cells, checked)
     secrets = tuple(resolve_all(references, folder=folder, where=name).values())
     content = path.read_bytes()
     metadata = _metadata(path, content)
@@ -197,6 +207,23 @@ def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> 
         metadata=metadata,
         secrets=secrets,
     )
+
+
+def _check_checkpoints(
+    name: str, cells: Sequence[CellSource], checked: CheckedParams
+) -> CheckedParams:
+    """Return the checked parameters with a warning for each name that a resume would miss.
+
+    Raises:
+        NotebookError: One line per checkpoint cell that is none.
+    """
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for found in checkpoint_findings(cells) if name.endswith(".ipynb") else ():
+        where = f"{name}, cell {found.cell + 1}, line {found.line}"
+        lines[found.certain].append(f"{where}: {found.text}")
+    if lines[True]:
+        raise NotebookError(*lines[True])
+    return replace(checked, warnings=(*checked.warnings, *lines[False]))
 
 
 def _metadata(path: Path, content: bytes) -> dict[str, Any]:

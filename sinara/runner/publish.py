@@ -21,7 +21,8 @@ def seal(record: RunRecord, run_id: str, writer: RunWriter) -> RunRecord:
     """Seal the outputs that were written under ``run_id``.
 
     Returns:
-        The record with rows, bytes, schema and digest of each sealed entity.
+        The record with rows, bytes, schema and digest of each sealed entity. What was sealed when
+        its substep ended, and did not change since, is not read again.
 
     Raises:
         OutputError: If an entity is missing, unreadable or still being written.
@@ -37,7 +38,7 @@ def _seal_substep(substep: SubstepRecord, run_id: str, writer: RunWriter) -> Sub
         if entity.kind != "outputs" or entity.run_id != run_id:
             outputs.append(entity)
             continue
-        info = writer.seal(entity.name)
+        info = writer.sealed(entity.name) or writer.seal(entity.name)
         outputs.append(
             replace(
                 entity,

@@ -32,11 +32,13 @@ from sinara.record import AttemptRecord, EntityRecord, Failure, RunRecord, RunSt
 from sinara.repository import TagResult, changed_files, clean_worktree, require_clean, tag_run
 from sinara.runner import publish, signals
 from sinara.runner.attempts import Attempts
+from sinara.runner.continuation import continuation_of
 from sinara.runner.describe import exit_code, first_record, now, settled, verdict
 from sinara.runner.estimate import Usual, UsualTimes
 from sinara.runner.events import Listener, RunEvent, nobody
 from sinara.runner.evidence import Evidence
 from sinara.runner.inputs import pin_inputs, step_store
+from sinara.runner.keep import Keep
 from sinara.runner.memory import with_remembered
 from sinara.runner.pages import warm, write_lost_pages, write_run_page, write_substep_pages
 from sinara.runner.prepare import (
@@ -46,9 +48,11 @@ from sinara.runner.prepare import (
     prepare,
     step_params,
 )
+from sinara.runner.resume import PINS_NAME, Resumption, find_run, write_pins
 from sinara.runner.scratch import make_scratch
 from sinara.runner.substep import NOTEBOOK_NAME, SubstepOutcome, SubstepPlace, warm_up
 from sinara.settings import load_settings
+from sinara.store.layout import CHECKPOINTS
 
 if TYPE_CHECKING:
     from sinara.store import RunWriter
@@ -75,6 +79,7 @@ class StepRun:
         self._ended = False
         self._writers: dict[str, RunWriter] = {}
         self._outcomes: list[SubstepOutcome] = []
+        self._resumption: Resumption | None = None
         self.refused: SinaraError | None = None
         with contextlib.ExitStack() as cleanup:
             self.prepared = self._prepare(request, cleanup)
@@ -122,7 +127,12 @@ class StepRun:
 
     def _begin(self, request: RunRequest, cleanup: contextlib.ExitStack) -> None:
         self._store = step_store(self.prepared.settings, self.prepared.params.step)
-        write_lost_pages(self._store, self._store.recover().lost)
+        wanted = find_run(self._store, request.resume) if request.resume else ""
+        keep = Keep(self._store, wanted)
+        write_lost_pages(self._store, self._store.recover(keep=keep).lost)
+        if wanted:
+            self._resumption = Resumption(self.prepared, self._store, wanted)
+            cleanup.callback(self._resumption.release)
         self.prepared = with_remembered(self.prepared, self._store)
         self._run_id = _run_id()
         self._trigger_key = request.trigger_key
@@ -133,6 +143,9 @@ class StepRun:
         self._evidence = Evidence(self._store, self._run_id, self._scratch)
         folder = request.folder.resolve()
         self.record = first_record(self.prepared, self._run_id, writer.url, folder)
+        if self._resumption is not None:
+            old = self._resumption.record.run_id
+            self.record = replace(self.record, resumed_from=old)
         self._write_record()
         self._usual = UsualTimes(self._store, self._run_id)
         self._say(RunEvent("run_start", text=self._run_id))
@@ -144,11 +157,14 @@ class StepRun:
     def _pin(self) -> None:
         try:
             pins = pin_inputs(self.prepared)
+            if self._resumption is not None:
+                pins |= self._resumption.pins
             for pin in pins.values():
                 if not pin.commit.legacy:
                     held = step_store(self.prepared.settings, pin.step).pin(pin.commit.run_id)
                     self._cleanup.callback(held.release)
             self._pins = {key: pin.commit.run_id for key, pin in pins.items()}
+            write_pins(self._pins_file(), self._pins)
         except InterruptedRunError as error:
             self.refused = error
             self.end(Failure(kind="interrupted", message=str(error)))
@@ -194,7 +210,7 @@ class StepRun:
         )
         self._put(replace(self._get(substep.name), status="running", started=now()))
         try:
-            outcome = self._attempts(substep, usual).run()
+            outcome = self._adopted(substep) or self._attempts(substep, usual).run()
         except OSError as error:  # the disk is full, or somebody took the folder away
             why = Failure(kind="error", message=f"It could not be kept what it did: {error}")
             with contextlib.suppress(SinaraError):
@@ -207,6 +223,15 @@ class StepRun:
         with self._evidence_only(f"{substep.name}: its report"):
             self._put(write_substep_pages(self._evidence, self.record, outcome))
         return self._get(substep.name)
+
+    def _adopted(self, substep: PreparedSubstep) -> SubstepOutcome | None:
+        """Take a substep over from the run that is resumed, if it is to be."""
+        if self._resumption is None:
+            return None
+        place = self._place(substep, 1)
+        if place.continuation is None:
+            return None
+        return place.continuation.adopted(place, self._writer(self._run_id))
 
     def _attempts(self, substep: PreparedSubstep, usual: Callable[[], Usual]) -> Attempts:
         def keep(attempts: tuple[AttemptRecord, ...]) -> None:
@@ -246,13 +271,24 @@ class StepRun:
             step_params=params.step_params,
             substep_params=substep.given,
             pins=self._pins,
-            pins_file=str(self._scratch / "pins.json"),
+            pins_file=str(self._pins_file()),
             produced=self._produced(),
             handback_file=str(runtime / "handback.json"),
             work_path=str(work),
             design_mode="DESIGN_MODE" in os.environ,
         )
-        return SubstepPlace(context, runtime, output, self._known_input)
+        going_on = None
+        if self._store.local:
+            going_on = continuation_of(
+                self.prepared, substep, context, runtime, self._say, self._resumption
+            )
+        return SubstepPlace(context, runtime, output, self._known_input, going_on)
+
+    def _pins_file(self) -> Path:
+        """Return where inputs are noted that nobody could pin before: kept, for a resume."""
+        if not self._store.local:
+            return self._scratch / PINS_NAME
+        return Path(self._store.url, self._run_id, CHECKPOINTS, PINS_NAME)
 
     def _produced(self) -> dict[str, str]:
         return {

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from sinara.execute import Executed, ExecuteEvent
+    from sinara.runner.continuation import Continuation
     from sinara.store import EntityInfo, RunWriter
 
 NOTEBOOK_NAME = "report.ipynb"
@@ -59,6 +60,7 @@ class SubstepPlace:
     runtime: Path  # private folder of this substep, removed with the run's
     output: Path  # the executed notebook, kept as evidence
     inputs: Callable[[str, str], EntityRecord | None]  # (full name, run id) -> what was read
+    continuation: Continuation | None = None  # with checkpoints, where a run can be resumed
 
     @property
     def failure(self) -> Path:
@@ -110,8 +112,11 @@ def run_substep(
     executed = _execute(prepared, substep, place, context_file, tell)
     handback = read_handback(Path(place.context.handback_file))
     interface = _interface(substep, handback)
-    outputs, problems = _settle(writer_for, handback, interface, place.context, substep.name)
-    status, failure = executed.status, executed.failure
+    status, failure, going_on = executed.status, executed.failure, place.continuation
+    seal = status == "succeeded" and going_on is not None
+    outputs, problems = _settle(
+        writer_for, handback, interface, place.context, substep.name, seal=seal
+    )
     if status == "succeeded" and problems:
         status, failure = "failed", Failure(kind="outputs", message="; ".join(problems))
     record = replace(
@@ -124,7 +129,8 @@ def run_substep(
         interface=handback.interface,
         cells=executed.cells,
         failure=failure,
-        warnings=base.warnings + executed.warnings,
+        warnings=base.warnings + executed.warnings + (going_on.warnings if going_on else ()),
+        resumed=going_on.resumed if going_on else "",
         kernel_name=executed.kernel_name,
         notebook=f"{place.output.parent.name}/{place.output.name}",
     )
@@ -189,6 +195,8 @@ def _execute(
         failure_file=place.failure,
     )
     if not substep.is_notebook:
+        if place.continuation is not None:
+            place.continuation.begin_module()
         arguments = _arguments(place.context)
         return execute_module(
             substep.path, arguments, place.output, replace(options, on_event=tell())
@@ -200,6 +208,8 @@ def _execute(
         kernel.close()
         raise
     options = replace(options, on_event=tell(filled))
+    if place.continuation is not None:
+        return place.continuation.execute(filled, place.output, options, kernel)
     return execute_notebook(filled, place.output, options, kernel=kernel)
 
 
@@ -241,7 +251,10 @@ def _settle(
     interface: Interface,
     context: RunContext,
     substep: str,
+    *,
+    seal: bool,
 ) -> tuple[tuple[EntityRecord, ...], list[str]]:
+    """Settle what a substep wrote, and seal it where a resumed run may adopt it."""
     records: list[EntityRecord] = []
     problems: list[str] = []
     step = names.StepName(
@@ -252,6 +265,8 @@ def _settle(
         try:
             writer = writer_for(run_id)
             info = writer.settle(entity)
+            if info is not None and seal:
+                info = writer.seal(entity)
         except SinaraError as error:
             problems.extend(error.lines)
             continue

@@ -11,6 +11,7 @@ One step has one folder, and in it one log that says what was published, in whic
         <run_id>/                            the data of one run
             _CLAIM                           whose it is; locked while that process lives
             _manifests/<folder>.json         size and SHA-256 of every file of an entity
+            _checkpoints/                    for a resume; gone once the run is published
             _COMMIT                          which log entry published it (derived from the log)
             <entity folder>/...              data files, and an empty _SUCCESS (derived, too)
 

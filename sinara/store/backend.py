@@ -68,6 +68,9 @@ class Backend(Protocol):
     def join(self, run_id: str) -> Hold:
         """Hold a draft's folder together with other processes."""
 
+    def share(self, run_id: str) -> Hold | None:
+        """Hold the folder of a run that is over together with others; None if it goes on still."""
+
     def holder(self, run_id: str) -> HolderState:
         """Return whether some process holds a run folder, as far as locks tell."""
 

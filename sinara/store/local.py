@@ -118,6 +118,19 @@ class LocalBackend(LocalData):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return hold
 
+    def share(self, run_id: str) -> LocalHold | None:
+        """Try a shared lock on the claim: recovery then leaves the folder alone."""
+        path = self._at(layout.claim(run_id))
+        fd = system.open_lockable(path)
+        if system.lock(fd, shared=True, wait=False) is False:
+            os.close(fd)
+            return None
+        hold = LocalHold(path, fd)
+        if not hold.is_ours():
+            hold.release()
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return hold
+
     def holder(self, run_id: str) -> HolderState:
         """Try the lock."""
         try:

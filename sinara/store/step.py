@@ -10,12 +10,14 @@ from sinara.names import StepName, check_name, check_run_id, entity_folder
 from sinara.record import RunRecord
 from sinara.store import layout
 from sinara.store.audit import audit
+from sinara.store.backend import Hold
 from sinara.store.claims import hold_draft, make_claim
 from sinara.store.errors import told
 from sinara.store.evidence import Evidence
 from sinara.store.place import Place
 from sinara.store.reader import How, Reader
 from sinara.store.recovery import recover
+from sinara.store.resumable import hold_unpublished, resumable
 from sinara.store.retention import GRACE, Pin, pin, take_back
 from sinara.store.values import Commit, EntityInfo, Note, Problem, Recovery
 from sinara.store.writer import RunWriter
@@ -122,6 +124,32 @@ class StepStore:
         """
         with told(f"recover {self.url}"):
             return recover(self._place, self._evidence, keep=keep, grace=grace, full=full)
+
+    # -- resuming --------------------------------------------------------------------------
+
+    @property
+    def local(self) -> bool:
+        """Whether the step lies on a local disk; a run can be resumed only there."""
+        return not self._place.backend.remote
+
+    def unpublished(self) -> tuple[str, ...]:
+        """Return the runs whose data is here, that were not published and are over, newest first.
+
+        Drafts of work by hand are none of them.
+        """
+        with told(f"look for unpublished runs in {self.url}"):
+            return tuple(resumable(self._place))
+
+    def hold(self, run_id: str) -> Hold:
+        """Keep the data of a run that was not published while this process reads it.
+
+        Raises:
+            RunNotFoundError: If its data is not here, or was published.
+            StoreError: If the run still goes on.
+        """
+        check_run_id(run_id)
+        with told(f"keep the data of run {run_id}"):
+            return hold_unpublished(self._place, run_id)
 
     # -- reading ---------------------------------------------------------------------------
 

@@ -160,6 +160,24 @@ class RunWriter:
             self._sealed[entity] = self._seal(entity, sorted_out.data, known or {})
         return self._sealed[entity].info
 
+    def sealed(self, entity: str) -> EntityInfo | None:
+        """Return an entity that was sealed before, unless something in it changed since."""
+        there = self._sealed.get(entity)
+        if there is None:
+            return None
+        try:
+            self._recheck(entity, there)
+        except OutputError:
+            return None
+        return there.info
+
+    def take_out(self, entity: str) -> None:
+        """Take an entity out of the run again, with all that was written to it."""
+        with told(f"take out output '{entity}'"):
+            self._sealed.pop(entity, None)
+            self._backend.clear(self._folder(entity))
+            self._backend.remove(layout.manifest(self.run_id, entity_folder(entity)))
+
     def _seal(self, entity: str, data: Sequence[Seen], known: Mapping[str, str]) -> Sealed:
         folder, short = self._folder(entity), entity_folder(entity)
         paths = [seen.path for seen in data if seen.path not in known]
