@@ -57,14 +57,7 @@ def _look(folder: Path) -> Iterator[Finding]:
     yield Finding("Git", git is not None, git or "not found", "apt-get install git, or git-scm.com")
     yield _kernel()
     yield _sockets()
-    yield Finding(
-        "orphans",
-        sys.platform == "linux",
-        "everything a kernel starts is stopped with it"
-        if sys.platform == "linux"
-        else "only the kernel's process group is stopped",
-        "on Linux processes that left the group are stopped as well",
-    )
+    yield from _kernels()
     yield from _roots(folder)
     for package, extra, purpose in _EXTRAS:
         yield _extra(package, extra, purpose)
@@ -83,6 +76,62 @@ def _kernel() -> Finding:
     specs = sorted(installed_kernels())
     advice = "pip install ipykernel"
     return Finding("Jupyter kernels", bool(specs), ", ".join(specs) or "none", advice, needed=True)
+
+
+def _kernels() -> Iterator[Finding]:
+    """What holds here of what sinara says of kernels: warmth, ends, limits."""
+    linux = sys.platform == "linux"
+    yield Finding(
+        "warm kernels",
+        linux,
+        "forked from a process with IPython, pyarrow and pandas"
+        if linux
+        else "none: each is started anew",
+        "only Linux can fork a process that is at work",
+    )
+    group = _control_group()
+    killed = {"control group": "its control group", "environment": "its environment, inherited"}
+    found_by = killed["control group" if group.kills else "environment"]
+    yield Finding(
+        "orphans",
+        linux,
+        "all that a kernel started ends with it; if guard and supervisor are killed at once, "
+        f"it is found by {found_by}"
+        if linux
+        else "only the kernel's process group is stopped",
+        "on Linux processes that left the group are stopped as well",
+    )
+    yield Finding(
+        "memory limits",
+        linux,
+        "held by a control group, for a kernel and all that it starts"
+        if group.limits
+        else "held for each process alone (RLIMIT_DATA)"
+        if linux
+        else "not held",
+        "on Linux they are",
+    )
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What a control group of ours can do."""
+
+    kills: bool = False
+    limits: bool = False
+
+
+def _control_group() -> _Group:
+    if sys.platform != "linux":
+        return _Group()
+    from sinara.kernels import groups
+
+    made = groups.make(memory=1 << 40)
+    if made is None:
+        return _Group()
+    kills = (Path(made.path) / "cgroup.kill").exists()
+    made.remove()
+    return _Group(kills, made.limits_memory)
 
 
 def _sockets() -> Finding:

@@ -35,3 +35,24 @@ def test_a_machine_without_git_is_told_what_to_install(tmp_path, monkeypatch):
 
     assert not finding.ok
     assert "apt-get install git" in finding.advice
+
+
+def test_what_holds_of_kernels_is_said(tmp_path):
+    found = by_name(tmp_path)
+
+    assert found["warm kernels"].ok
+    assert "all that a kernel started ends with it" in found["orphans"].found
+    assert found["memory limits"].found.startswith("held ")
+
+
+def test_looking_leaves_no_control_group(tmp_path):
+    from pathlib import Path
+
+    from sinara.kernels import groups
+
+    parent = groups._own_group()
+    before = set(Path(parent).glob("sinara-*")) if parent else set()
+
+    examine(tmp_path)
+
+    assert (set(Path(parent).glob("sinara-*")) if parent else set()) <= before

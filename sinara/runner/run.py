@@ -210,7 +210,10 @@ class StepRun:
         )
         self._put(replace(self._get(substep.name), status="running", started=now()))
         try:
-            outcome = self._adopted(substep) or self._attempts(substep, usual).run()
+            place = self._place(substep)
+            going_on = place.continuation
+            adopted = going_on and going_on.adopted(place, self._writer(self._run_id))
+            outcome = adopted or self._attempts(substep, place, usual).run()
         except OSError as error:  # the disk is full, or somebody took the folder away
             why = Failure(kind="error", message=f"It could not be kept what it did: {error}")
             with contextlib.suppress(SinaraError):
@@ -224,16 +227,9 @@ class StepRun:
             self._put(write_substep_pages(self._evidence, self.record, outcome))
         return self._get(substep.name)
 
-    def _adopted(self, substep: PreparedSubstep) -> SubstepOutcome | None:
-        """Take a substep over from the run that is resumed, if it is to be."""
-        if self._resumption is None:
-            return None
-        place = self._place(substep, 1)
-        if place.continuation is None:
-            return None
-        return place.continuation.adopted(place, self._writer(self._run_id))
-
-    def _attempts(self, substep: PreparedSubstep, usual: Callable[[], Usual]) -> Attempts:
+    def _attempts(
+        self, substep: PreparedSubstep, first: SubstepPlace, usual: Callable[[], Usual]
+    ) -> Attempts:
         def keep(attempts: tuple[AttemptRecord, ...]) -> None:
             if self.stopped:
                 raise InterruptedRunError(self.stopped)
@@ -242,7 +238,7 @@ class StepRun:
         return Attempts(
             self.prepared,
             substep,
-            lambda number: self._place(substep, number),
+            lambda number: first if number == 1 else self._place(substep, number),
             self._writer,
             self._outcomes,
             self._say,
@@ -250,7 +246,7 @@ class StepRun:
             usual,
         )
 
-    def _place(self, substep: PreparedSubstep, attempt: int) -> SubstepPlace:
+    def _place(self, substep: PreparedSubstep, attempt: int = 1) -> SubstepPlace:
         folder = names.entity_folder(names.reports_entity(substep.name))
         runtime = self._scratch / (folder if attempt == 1 else f"{folder}-{attempt}")
         work = self._scratch / "work"
@@ -279,9 +275,8 @@ class StepRun:
         )
         going_on = None
         if self._store.local:
-            going_on = continuation_of(
-                self.prepared, substep, context, runtime, self._say, self._resumption
-            )
+            old = self._resumption if attempt == 1 else None  # a retry begins at the beginning
+            going_on = continuation_of(self.prepared, substep, context, runtime, self._say, old)
         return SubstepPlace(context, runtime, output, self._known_input, going_on)
 
     def _pins_file(self) -> Path:

@@ -213,3 +213,25 @@ def test_a_failed_cell_publishes_nothing_and_a_restarted_kernel_goes_on(pipeline
     assert draft == [line for line in again[INTERFACE].splitlines() if line.startswith("RUN ID")]
     assert again[WRITE].endswith(": dataset (1 row)\n")
     assert published(pipeline) == {"dataset": (1, True)}
+
+
+def test_a_warm_kernel_does_the_same_and_restarts(pipeline, opened):
+    path = pipeline / "shop-load" / "do_step.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["kernelspec"] = {
+        "name": "sinara",
+        "language": "python",
+        "display_name": "Python 3 (sinara, warm)",
+    }
+    nbformat.write(notebook, path)
+    load = opened("load")
+
+    shown = load.run_all()
+    load.change(WORK, "open('/proc/self/comm').read().strip()")
+    name = load.run(WORK)
+    load.restart()
+    again = load.run(WORK)
+
+    assert shown[WRITE].endswith(": dataset (100 rows)\n")
+    assert [text for text in shown if "Error" in text] == []
+    assert (name, again) == ("'sinara-kernel'", "'sinara-kernel'")
