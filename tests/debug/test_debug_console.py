@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from sinara.names import StepName
 from sinara.postmortem import read
+from sinara.runner.inputs import step_store
+from sinara.settings import load_settings
 from tests.debug.conftest import FAILS, TOKEN, make_pipeline
 from tests.steps import run_script, sinara, write_step
 
@@ -251,7 +255,8 @@ def test_a_step_that_is_gone_and_a_run_that_is_replaced_are_one_line(tmp_path, m
     assert "is not here" in gone.stderr
 
     moved.rename(failed.step)
-    run_script(failed.step)
+    store = step_store(load_settings(failed.step), StepName("user", "pipe", "zone", "train"))
+    shutil.rmtree(Path(store.url, failed.run_id))
     replaced = one_line(failed, failed.run_id)
 
     assert "user.pipe.zone.train.clean was written by an earlier substep" in replaced
