@@ -67,11 +67,13 @@ class Guard:
     Args:
         driver: The socket to the driver.
         supervisor: The process id of whoever forked this process.
+        base: The supervisor's folder; removed here only if nobody else is left to do it.
     """
 
-    def __init__(self, driver: socket.socket, supervisor: int) -> None:
+    def __init__(self, driver: socket.socket, supervisor: int, base: str) -> None:
         self.driver = driver
         self.supervisor = supervisor
+        self.base = base
         self.wake = hand_over_signals()
         self.buffer = b""
         self.handed: list[int] = []  # file descriptors that came with an order: stdout and stderr
@@ -104,6 +106,8 @@ class Guard:
                 shutil.rmtree(folder, ignore_errors=True)
             if self.group is not None:
                 self.group.remove()
+            if self.driver_gone and os.getppid() != self.supervisor:
+                shutil.rmtree(self.base, ignore_errors=True)
 
     def prepare(self, prepared: Prepared) -> None:
         """Fork the kernel now; it boots, says that it is ready, and waits for its order."""

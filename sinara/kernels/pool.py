@@ -8,6 +8,7 @@ next start of a kernel.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
 import select
@@ -31,7 +32,8 @@ from sinara.kernels.supervisor import Plan
 
 MARK = "SINARA_SUPERVISOR_ID"  # in the environment of the supervisor and of all that it forks
 END_SECONDS = 8.0
-LONGEST_SOCKET = len("/sinara-12345678/k-12345678/s-6")
+LONGEST_SOCKET = len("/sinara-k-12345678/k-12345678/s-6")
+PREFIX, LOCK = "sinara-k-", "lock"
 CODE = (
     "import sys, importlib.util as util; sys.path[:1] = filter(None, sys.path[:1]); "
     "util.find_spec('sinara') or sys.path.append({root!r}); del util; "
@@ -64,7 +66,7 @@ class Pool:
         self._buffer = b""
         self._handed: deque[int] = deque()
         self._ended = False
-        self.base = _make_base()
+        self.base, self._lock_file = _make_base()
         self._control, theirs = socket.socketpair()
         plan = Plan(os.getpid(), str(self.base), warm, list(self.preload))
         self._log = self.base / "supervisor.log"
@@ -74,7 +76,7 @@ class Pool:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), self._lock_file),
                 env={k: v for k, v in self.environ.items() if k != "JPY_PARENT_PID"}
                 | {MARK: self.mark},
             )
@@ -184,12 +186,15 @@ class Pool:
             self._process.kill()
             self._process.wait()
         shutil.rmtree(self.base, ignore_errors=True)
+        with suppress(OSError):
+            os.close(self._lock_file)
 
     def forget(self) -> None:
         """In a fork of this process: let go of what belongs to the parent."""
         self._control.close()
         for spare in self._spares:
             spare.close()
+        os.close(self._lock_file)
         self._process.returncode = 0  # it is not our child: nobody here may wait for it
 
     def _hear(self, said: dict[str, object]) -> None:
@@ -277,9 +282,34 @@ def _code() -> str:
     return CODE.format(root=str(Path(sinara.__file__).parent.parent))
 
 
-def _make_base() -> Path:
-    """Make the folder in which kernels have theirs; its path is short enough for sockets."""
-    folder = tempfile.gettempdir()
-    if len(os.fsencode(folder)) + LONGEST_SOCKET > SOCKET_PATH_LIMIT:
-        folder = "/tmp"
-    return Path(tempfile.mkdtemp(prefix="sinara-", dir=folder))
+def _make_base() -> tuple[Path, int]:
+    """Make the folder in which kernels have theirs; its path is short enough for sockets.
+
+    Returns:
+        The folder, and the descriptor of its lock: whoever has it open keeps the folder.
+    """
+    parent = tempfile.gettempdir()
+    if len(os.fsencode(parent)) + LONGEST_SOCKET > SOCKET_PATH_LIMIT:
+        parent = "/tmp"
+    _remove_abandoned(Path(parent))
+    base = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    lock = os.open(base / "new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    (base / "new").rename(base / LOCK)
+    return base, lock
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the folders of drivers and supervisors that were killed together."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        try:
+            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:  # one that is being made, or somebody else's
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # somebody lives
+            continue
+        finally:
+            os.close(lock)

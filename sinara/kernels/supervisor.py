@@ -303,7 +303,7 @@ class Supervisor:
 
             folder = f"{self.plan.base}/k-{os.getpid()}"
             prepared = WarmKernel(folder, dict(self.added))
-        Guard(driver, supervisor).serve(prepared)
+        Guard(driver, supervisor, self.plan.base).serve(prepared)
 
     def reap(self) -> bool:
         """Collect every child that ended; kill what dead guards left; True if that is gone."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -60,9 +62,10 @@ class Driver:
 
     def __init__(self, folder: Path, env: dict[str, str], how: str, *cells: str) -> None:
         self.folder = folder
+        self.temporary = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))  # short, for sockets
         self.process = subprocess.Popen(
             [sys.executable, "-c", DRIVER, str(folder), how, *cells],
-            env={**env, "TMPDIR": str(folder / "t")}, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            env={**env, "TMPDIR": str(self.temporary)}, stdout=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         assert eventually((folder / "now").exists, 60)
         self.below = [self.process.pid, *self._below()]
@@ -91,14 +94,13 @@ class Driver:
 
     def files(self) -> list[str]:
         """Return sockets, connection files and folders that are left."""
-        places = [self.folder / "t", self.folder / "rt"]
+        places = [self.temporary, self.folder / "rt"]
         return [str(path) for place in places if place.exists() for path in place.rglob("*")]
 
 
 @pytest.fixture
 def driver(run, tmp_path) -> Iterator[Callable[..., Driver]]:
     """A function that starts a driver and waits until its last cell has begun."""
-    (tmp_path / "t").mkdir()
     started: list[Driver] = []
 
     def start(*cells: str, how: str = "warm") -> Driver:
@@ -109,6 +111,7 @@ def driver(run, tmp_path) -> Iterator[Callable[..., Driver]]:
     for one in started:
         one.process.kill()
         one.process.communicate()
+        shutil.rmtree(one.temporary, ignore_errors=True)
         for pid in one.below:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -188,6 +191,22 @@ def test_supervisor_and_guard_killed_at_once_leave_nothing_that_kept_its_environ
     out, _ = going.process.communicate(timeout=30)
     assert out.startswith("failed|kernel died|")
     assert eventually(lambda: going.left() == [], 4)
+
+
+def test_what_driver_and_supervisor_left_when_both_were_killed_is_removed_by_the_next(driver, run):
+    going = driver("open('now', 'w').close(); import time; time.sleep(90)")
+    victims = [going.one(name) for name in ("driver", "supervisor", "guard")]
+    for victim in victims:
+        os.kill(victim, signal.SIGSTOP)
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+    assert going.files() != []
+
+    env = {**run.env, "TMPDIR": str(going.temporary)}
+    code = "from sinara.kernels.pool import pool; pool(warm=False)"
+    subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=60)
+
+    assert going.files() == []
 
 
 def test_kernels_start_by_the_dozen(run, tmp_path):
