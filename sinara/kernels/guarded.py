@@ -21,6 +21,7 @@ from sinara.kernels.pool import MARK as POOL_MARK
 from sinara.kernels.pool import Pool, pool
 
 GONE_SECONDS = 7.0  # the guard's own sweep takes at most five
+ORDER_SECONDS = 30.0  # a large environment does not fit into the socket: the guard has to read
 LEAVE_SECONDS = 1.0  # it only removes folders then
 MARK = "SINARA_KERNEL_ID"
 SPARES_TRIED = 3
@@ -203,7 +204,7 @@ class GuardedProcess:
     def _send_order(self, order: Order, handed: Sequence[int] = ()) -> None:
         assert self._socket is not None
         data = json.dumps({"start": asdict(order)}).encode() + b"\n"
-        self._socket.settimeout(2.0)
+        self._socket.settimeout(ORDER_SECONDS)
         with suppress(OSError):
             if handed:
                 sent = socket.send_fds(self._socket, [data], handed)

@@ -76,6 +76,7 @@ class Pool:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # Ctrl-C in the terminal is the driver's to handle
                 pass_fds=(theirs.fileno(), self._lock_file),
                 env={k: v for k, v in self.environ.items() if k != "JPY_PARENT_PID"}
                 | {MARK: self.mark},

@@ -148,8 +148,6 @@ class Supervisor:
         self.guards = set(plan.guards)
         self.added: dict[str, str] = {}  # by imports, to the environment
         self.able = False  # whether warm kernels can be forked by now
-        with contextlib.suppress(OSError):
-            os.setsid()
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         prctl(PR_SET_DUMPABLE, 0)  # no notebook may look into this process, or write to it
         set_name("sinara-superv")

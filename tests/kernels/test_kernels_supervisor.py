@@ -150,8 +150,11 @@ def test_a_kernel_that_dies_takes_everything_with_it(driver, number, state):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["warm", "cold"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("how", "number"),
+    [("warm", signal.SIGKILL), ("warm", signal.SIGTERM), ("cold", signal.SIGKILL)],
+    ids=["warm SIGKILL", "warm SIGTERM", "cold SIGKILL"],
+)
 @pytest.mark.parametrize(
     "dead",
     ["driver", "supervisor", "guard", "driver supervisor", "driver guard", "driver kernel", "supervisor kernel", "guard kernel"],
