@@ -6,12 +6,11 @@ import json
 import os
 import sys
 import textwrap
-from dataclasses import dataclass
 
 import nbformat
 import pytest
 
-from sinara.execute import StartedKernel, execute_module, execute_notebook, start_ahead
+from sinara.execute import execute_module, execute_notebook, start_ahead
 from sinara.kernels import processes
 from tests.kernels.kernel_runs import Runner, notebook
 
@@ -191,15 +190,11 @@ def test_a_module_runs_in_our_own_interpreter(module):
 
 
 def test_a_process_that_could_not_be_ended_is_told(tmp_path):
-    @dataclass(frozen=True)
-    class Stubborn(StartedKernel):
-        def close(self) -> bool:
-            super().close()
-            return False
-
     runner = Runner(tmp_path, dict(os.environ))
     nb = notebook("x = 1")
-    kernel = Stubborn(**vars(start_ahead(runner.options(), nb.metadata)))
+    kernel = start_ahead(runner.options(), nb.metadata)
+    close = kernel.close
+    kernel.close = lambda: close() and False
 
     done = execute_notebook(nb, runner.output, runner.options(), kernel=kernel)
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import zmq
 
 from sinara.kernels.exits import Exit
-from sinara.kernels.launch import StartedKernel
+from sinara.kernels.launch import Connection, StartedKernel
 from sinara.kernels.wire import Message, Wire
 
 SEND_MILLISECONDS = 2000
@@ -36,19 +36,30 @@ class Client:
         self._context = zmq.Context(io_threads=1)
         self._poller = zmq.Poller()
         self._sockets: dict[Channel, zmq.Socket[bytes]] = {}
+        self._connected: Connection | None = None
 
     @property
     def exit(self) -> Exit | None:
         """How the kernel's process ended, or ``None`` while it runs."""
         return self.kernel.process.poll()
 
+    @property
+    def connected(self) -> bool:
+        """Whether there are channels on which a kernel may answer."""
+        return bool(self._sockets)
+
     def connect(self) -> bool:
-        """Open the channels; False if the kernel has not said yet where they are."""
-        if self._sockets:
-            return True
+        """Open the channels; False if the kernel has not said yet where they are.
+
+        A kernel that waited ahead may die before it begins, and another one take its place.
+        """
         connection = self.kernel.connection()
+        if self._sockets and connection == self._connected:
+            return True
+        self._hang_up()
         if connection is None:
             return False
+        self._connected = connection
         self._wire = Wire(connection.key, self._limit)
         kinds: dict[Channel, int] = {"shell": zmq.DEALER, "iopub": zmq.SUB, "control": zmq.DEALER}
         for channel, kind in kinds.items():
@@ -67,6 +78,8 @@ class Client:
     def send(self, kind: str, content: dict[str, Any], *, channel: Channel = "shell") -> str:
         """Send a request and return its id; a kernel that takes nothing is not waited for."""
         identity, parts = self._wire.request(kind, content)
+        if channel not in self._sockets:
+            return identity
         try:
             self._sockets[channel].send_multipart(parts)
         except zmq.ZMQError:
@@ -113,10 +126,14 @@ class Client:
 
     def close(self) -> None:
         """Close the channels; what was not sent is dropped."""
+        self._hang_up()
+        self._context.term()
+
+    def _hang_up(self) -> None:
         for socket in self._sockets.values():
+            self._poller.unregister(socket)
             socket.close(linger=0)
         self._sockets.clear()
-        self._context.term()
 
     def _received(self, socket: zmq.Socket[bytes]) -> Iterator[Message]:
         for _ in range(BATCH):

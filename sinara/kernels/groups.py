@@ -24,10 +24,17 @@ class Group:
         self.path = path
         self.limits_memory = limits_memory
 
-    def add(self, pid: int) -> None:
-        """Put a process into the group; what it starts from then on is in it, too."""
-        with contextlib.suppress(OSError):
+    def add(self, pid: int) -> bool:
+        """Put a process into the group; what it starts from then on is in it, too.
+
+        Returns:
+            Whether it is in the group.
+        """
+        try:
             _write(f"{self.path}/cgroup.procs", str(pid))
+        except OSError:
+            return False
+        return True
 
     def kill(self) -> None:
         """Kill every process of the group at once."""

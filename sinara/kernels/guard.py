@@ -83,6 +83,7 @@ class Guard:
         self.channel: socket.socket | None = None  # to a kernel that was prepared ahead
         self.folders: list[str] = []
         self.group: groups.Group | None = None
+        self.joined = False  # whether the kernel is in that group
         self.log = -1
         self.tail = b""
         self.deadline: float | None = None
@@ -142,15 +143,16 @@ class Guard:
 
     def _hand_over(self, order: Order) -> None:
         """Give the order to the kernel that waits for it."""
+        if self.ended is not None or self.channel is None:
+            return  # it died while it waited; that is told in a moment
         if self.group is not None:
-            self.group.add(self.pid)
+            self.joined = self.group.add(self.pid)
         message = json.dumps({**vars(order), "grouped": self._limited()}).encode() + b"\n"
         with contextlib.suppress(OSError):  # it is dead, and reaped with the next tick
-            assert self.channel is not None
             self.channel.sendall(message)
 
     def _limited(self) -> bool:
-        return self.group is not None and self.group.limits_memory
+        return self.group is not None and self.joined and self.group.limits_memory
 
     def _started(self) -> None:
         group = None if self.group is None else self.group.path
@@ -192,12 +194,15 @@ class Guard:
         if not self.driver_gone and self.driver.fileno() in ready:
             self.obey()
         signals = set(os.read(self.wake, 4096)) if self.wake in ready else set()
+        if signals & ENDING and os.getppid() == self.supervisor:
+            time.sleep(0.02)  # a signal for the supervisor's death can be ahead of the death
         if os.getppid() != self.supervisor:
             self.leaving = True
             self.kill("the death of its supervisor")
         elif signals & ENDING:
             self.leaving = True
-            self.kill("a signal to its guard")
+            ended = signal.SIGHUP in signals  # see Supervisor.end
+            self.kill("the end of its supervisor" if ended else "a signal to its guard")
         if self.deadline is not None and time.monotonic() >= self.deadline:
             self.deadline = None
             self.kill("the watchdog")
@@ -370,9 +375,9 @@ def _become(order: Order, trouble: int, group: groups.Group | None) -> None:
     assert order.argv is not None
     where = order.argv[0]
     try:
-        if group is not None:
-            group.add(os.getpid())
-        apply_limits(order, grouped=group is not None and group.limits_memory)
+        joined = group is not None and group.add(os.getpid())
+        grouped = joined and group is not None and group.limits_memory
+        apply_limits(order, grouped=grouped, fresh=True)
         if order.umask is not None:
             os.umask(order.umask)
         where = order.cwd
@@ -385,10 +390,16 @@ def _become(order: Order, trouble: int, group: groups.Group | None) -> None:
     os._exit(127)
 
 
-def apply_limits(order: Order, *, grouped: bool) -> None:
-    """Limit this process, and what it will start, where its control group does not."""
+def apply_limits(order: Order, *, grouped: bool, fresh: bool = False) -> None:
+    """Limit this process, and what it will start, where its control group does not.
+
+    Args:
+        order: What it may use.
+        grouped: Whether its control group limits the memory.
+        fresh: Whether it becomes another program, and so gives back what it has.
+    """
     memory = None if grouped else order.memory
     if memory is not None or order.cpu_seconds is not None:
         from sinara.kernels import rlimits
 
-        rlimits.apply(memory, order.cpu_seconds)
+        rlimits.apply(memory, order.cpu_seconds, fresh=fresh)

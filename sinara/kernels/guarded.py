@@ -190,8 +190,7 @@ class GuardedProcess:
         self._pool.want(-1)
         self.told = why.strip().splitlines()[-1] if why.strip() else "the supervisor died"
         self._warm = None
-        if not self._pool.alive:
-            self._pool = pool(warm=False)
+        self._pool = pool(warm=False)
         self._start_ordinary()
 
     def _start_ordinary(self) -> None:
@@ -205,11 +204,14 @@ class GuardedProcess:
         assert self._socket is not None
         data = json.dumps({"start": asdict(order)}).encode() + b"\n"
         self._socket.settimeout(ORDER_SECONDS)
-        with suppress(OSError):
+        try:
             if handed:
                 sent = socket.send_fds(self._socket, [data], handed)
                 data = data[sent:]
             self._socket.sendall(data)
+        except OSError:  # half an order is none: the guard leaves, and that is noticed
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
         unsent, self._unsent = self._unsent, []
         for order_ in unsent:
             self._say(order_)
@@ -256,7 +258,7 @@ class GuardedProcess:
             return False
         assert self._socket is not None
         self._socket.close()
-        self._socket, self.place, self._buffer = None, None, b""
+        self._socket, self.place, self._buffer, self.stopped = None, None, b"", None
         self._unsent = [self._deadline]
         self._tried += 1
         self._pool.want(1)

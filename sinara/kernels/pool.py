@@ -7,6 +7,7 @@ next start of a kernel.
 
 from __future__ import annotations
 
+import array
 import atexit
 import fcntl
 import json
@@ -25,10 +26,12 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from sinara.errors import KernelDiedError
 from sinara.kernels.exits import tail
 from sinara.kernels.inside import SOCKET_PATH_LIMIT
 from sinara.kernels.posix import receive
 from sinara.kernels.supervisor import Plan
+from sinara.streams import hold_streams
 
 MARK = "SINARA_SUPERVISOR_ID"  # in the environment of the supervisor and of all that it forks
 END_SECONDS = 8.0
@@ -45,7 +48,7 @@ CODE = (
 AT_START = (
     "PYTHON", "LD_", "DYLD_", "LC_", "LANG", "OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_",
     "BLIS_", "VECLIB_", "NUMEXPR_", "ARROW_", "MALLOC_", "GLIBC_TUNABLES", "NPY_", "VIRTUAL_ENV",
-    "CONDA_PREFIX",
+    "CONDA_PREFIX", "PANDAS_",
 )  # fmt: skip
 
 
@@ -60,27 +63,40 @@ class Pool:
         self.mark = os.urandom(8).hex()
         self.environ = dict(os.environ)
         self._lock = threading.RLock()
-        self._spares: deque[socket.socket] = deque()
+        self.fresh = False  # whether all imports are done
+        self._spares: deque[tuple[bool, socket.socket]] = deque()  # (after all imports, socket)
         self._pending = 0
         self._settled: dict[int, bool] = {}
         self._buffer = b""
         self._handed: deque[int] = deque()
         self._ended = False
+        hold_streams()  # our descriptors must not be those of stdin, stdout and stderr
         self.base, self._lock_file = _make_base()
         self._control, theirs = socket.socketpair()
-        plan = Plan(os.getpid(), str(self.base), warm, list(self.preload))
+        plan = Plan(os.getpid(), str(self.base), self._lock_file, warm, list(self.preload))
         self._log = self.base / "supervisor.log"
-        with theirs, self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _code(), str(theirs.fileno()), json.dumps(asdict(plan))],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C in the terminal is the driver's to handle
-                pass_fds=(theirs.fileno(), self._lock_file),
-                env={k: v for k, v in self.environ.items() if k != "JPY_PARENT_PID"}
-                | {MARK: self.mark},
-            )
+        argv = [sys.executable, "-c", _code(), str(theirs.fileno()), json.dumps(asdict(plan))]
+        env = {k: v for k, v in self.environ.items() if k != "JPY_PARENT_PID"}
+        try:
+            with theirs, self._log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C in the terminal is the driver's to handle
+                    pass_fds=(theirs.fileno(), self._lock_file),
+                    env={**env, MARK: self.mark},
+                )
+        except OSError:
+            self._control.close()
+            self._let_go_of_base()
+            raise
+
+    def _let_go_of_base(self) -> None:
+        shutil.rmtree(self.base, ignore_errors=True)
+        with suppress(OSError):
+            os.close(self._lock_file)
 
     @property
     def pid(self) -> int:
@@ -115,8 +131,8 @@ class Pool:
     def guard(self) -> socket.socket:
         """Return a socket to a new guard; at its end of file if there is no supervisor."""
         ours, theirs = socket.socketpair()
-        with theirs, self._lock, suppress(OSError):
-            socket.send_fds(self._control, [b'{"guard": true}\n'], [theirs.fileno()])
+        with theirs, self._lock:
+            self._send(b'{"guard": true}\n', [theirs.fileno()])
         return ours
 
     def want(self, number: int) -> None:
@@ -137,14 +153,16 @@ class Pool:
             with self._lock:
                 self.drain()
                 if self._spares:
-                    self._say({"took": 1})
-                    return self._spares.popleft()
+                    fresh, spare = self._spares.popleft()
+                    if fresh == self.fresh:
+                        self._say({"took": 1})
+                    return spare
                 if self.cold or self._ended:
                     return None
             left = end - time.monotonic()
             if left <= 0:
                 return None
-            select.select([self._control], [], [], min(left, 0.5))
+            self._listen(min(left, 0.5))
 
     def settle(self, guard: int, seconds: float) -> bool:
         """Have everything killed that a dead guard left; True if nothing of it is left."""
@@ -155,7 +173,7 @@ class Pool:
             with self._lock:
                 if guard in self._settled:
                     return self._settled.pop(guard)
-            select.select([self._control], [], [], 0.05)
+            self._listen(0.05)
         return False
 
     def drain(self) -> None:
@@ -177,7 +195,7 @@ class Pool:
         """End the supervisor and everything below it, and wait for that."""
         with self._lock:
             self._ended = True
-            for spare in self._spares:
+            for _, spare in self._spares:
                 spare.close()
             self._spares.clear()
             self._control.close()
@@ -186,25 +204,23 @@ class Pool:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self.base, ignore_errors=True)
-        with suppress(OSError):
-            os.close(self._lock_file)
+        self._let_go_of_base()
 
     def forget(self) -> None:
         """In a fork of this process: let go of what belongs to the parent."""
         self._control.close()
-        for spare in self._spares:
+        for _, spare in self._spares:
             spare.close()
         os.close(self._lock_file)
         self._process.returncode = 0  # it is not our child: nobody here may wait for it
 
     def _hear(self, said: dict[str, object]) -> None:
         if "spare" in said:
-            self._spares.append(socket.socket(fileno=self._handed.popleft()))
+            while self._spares and self._spares[0][0] != self.fresh:
+                self._spares.popleft()[1].close()  # there is a better one now
+            self._spares.append((self.fresh, socket.socket(fileno=self._handed.popleft())))
         elif "fresh" in said:
-            while len(self._spares) > self._pending:
-                self._spares.popleft().close()
-                self._say({"took": 1})
+            self.fresh = True
         elif "refused" in said:
             self.refused[str(said["refused"])] = str(said["why"])
         elif "cold" in said:
@@ -213,8 +229,24 @@ class Pool:
             self._settled[int(str(said["settled"]))] = bool(said["gone"])
 
     def _say(self, message: dict[str, object]) -> None:
-        with suppress(OSError):  # a supervisor that is gone is noticed when we listen
-            self._control.sendall(json.dumps(message).encode() + b"\n")
+        self._send(json.dumps(message).encode() + b"\n")
+
+    def _send(self, data: bytes, handed: Sequence[int] = ()) -> None:
+        """Send without ever waiting: a supervisor that does not listen is of no use."""
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", handed))]
+        try:
+            self._control.sendmsg([data], rights if handed else [], socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            self._process.kill()
+        except OSError:  # it is gone, which is noticed when we listen
+            pass
+
+    def _listen(self, seconds: float) -> None:
+        """Wait for a word of the supervisor, but no longer than this."""
+        if self._control.fileno() >= 0:
+            poll = select.poll()
+            poll.register(self._control, select.POLLIN)
+            poll.poll(seconds * 1000)
 
 
 _lock = threading.Lock()
@@ -227,6 +259,9 @@ def pool(*, warm: bool = True, preload: Sequence[str] = ()) -> Pool:
     Args:
         warm: Whether it imports ahead what kernels need.
         preload: Further modules to import ahead.
+
+    Raises:
+        KernelDiedError: If it cannot be started.
     """
     key = (warm and sys.platform == "linux", tuple(preload) if warm else ())
     with _lock:
@@ -234,14 +269,22 @@ def pool(*, warm: bool = True, preload: Sequence[str] = ()) -> Pool:
         if found is None or not found.alive:
             if found is not None:
                 found.close()
-            found = _pools[key] = Pool(warm=key[0], preload=key[1])
+            try:
+                found = _pools[key] = Pool(warm=key[0], preload=key[1])
+            except OSError as error:
+                _pools.pop(key, None)
+                where = error.filename or sys.executable
+                raise KernelDiedError(
+                    f"No kernel can be started: {error.strerror}: {where}. "
+                    "Is there room in the folder for temporary files, and for one more process?"
+                ) from error
         return found
 
 
 def any_pool() -> Pool:
     """Return a supervisor for what need not be warm: one that is there, or a small new one."""
     with _lock:
-        living = [one for one in _pools.values() if one.alive]
+        living = [one for one in _pools.values() if one.alive and (one.fresh or not one.warm)]
     return living[0] if living else pool(warm=False)
 
 
@@ -253,7 +296,8 @@ def warm_up(*, warm: bool = True, preload: Sequence[str] = (), expect: int | Non
         preload: As for :func:`pool`.
         expect: How many kernels will be asked for; ``None``: nobody knows.
     """
-    pool(warm=warm, preload=preload).expect(expect)
+    with suppress(KernelDiedError):  # told when a kernel is needed
+        pool(warm=warm, preload=preload).expect(expect)
 
 
 def end_all() -> None:

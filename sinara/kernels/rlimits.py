@@ -27,36 +27,39 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 GRACE = 5  # s; between SIGXCPU and SIGKILL
+START = 160_000_000  # bytes; what an IPython kernel reserves until it is up, stacks above all
 _LARGEST = 2**62  # bytes
 _LONGEST = 2**31  # s; Linux counts it in nanoseconds and takes what overflows for nothing left
 
 
-def apply(memory: int | None, cpu_seconds: float | None) -> tuple[str, ...]:
+def apply(memory: int | None, cpu_seconds: float | None, *, fresh: bool = False) -> tuple[str, ...]:
     """Limit this process from now on; its children inherit the limits.
 
     Args:
         memory: Bytes that it may reserve beyond what it has; ``None`` is no limit.
         cpu_seconds: Seconds of processor time that it may use beyond what it used; ``None`` is
             no limit.
+        fresh: Whether the process is about to become another program, which has nothing yet;
+            :data:`START` stands for what that one takes to start.
 
     Returns:
         Which of the limits hold: ``"memory"``, ``"cpu_seconds"``. Nothing is raised for one that
         the system does not have or refuses.
     """
     held = []
-    if memory is not None and _limit_memory(memory):
+    if memory is not None and _limit_memory(memory, fresh=fresh):
         held.append("memory")
     if cpu_seconds is not None and _limit_cpu(cpu_seconds):
         held.append("cpu_seconds")
     return tuple(held)
 
 
-def _limit_memory(memory: int) -> bool:
-    has = _data_bytes()
+def _limit_memory(memory: int, *, fresh: bool) -> bool:
+    has = START if fresh else _data_bytes()
     if resource is None or has is None or not sys.platform.startswith("linux"):
         return False
     most = min(has + memory, _LARGEST)
-    return _lower(resource.RLIMIT_DATA, most, most) and _holds(memory)
+    return _lower(resource.RLIMIT_DATA, most, most) and (fresh or _holds(memory))
 
 
 def _limit_cpu(seconds: float) -> bool:

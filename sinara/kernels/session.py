@@ -108,6 +108,9 @@ class Session:
                 raise
             finally:
                 self.progress.cell_complete(cell, cell_index=index)
+        how = self.client.exit
+        if how is not None and how.code != 0:  # after its last cell, and not by exit()
+            raise Ended("failed", self._death(Died(how), self._where(), None))
 
     def _is_restored(self, index: int, cell: Cell) -> bool:
         """Have the caller put back what a cell would set, if it can."""
@@ -145,6 +148,8 @@ class Session:
             else:
                 self._take(event)
 
+        if self._run_limit is not None:
+            seconds = max(0.0, min(seconds, self._run_limit.left))
         if not self.watch.pump(lambda: bool(answer), take, seconds, hurry=True):
             self.client.interrupt()
         return answer.get("status") == "ok"
@@ -170,6 +175,7 @@ class Session:
         def ready() -> bool:
             nonlocal next_ask
             if not self.client.connect():
+                answered.clear()
                 return False
             if {"shell", "iopub"} <= answered:
                 return True

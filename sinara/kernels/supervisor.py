@@ -56,7 +56,7 @@ from sinara.kernels.posix import (
 
 TICK = 0.5
 END_SECONDS = 6.0  # a guard's own sweep takes at most five
-BOOT_FAILURES = 3  # warm kernels in a row that die before they are ready
+PROBE_SECONDS = 60.0  # for a module of the settings to be imported
 
 
 @dataclass
@@ -66,6 +66,7 @@ class Plan:
     Attributes:
         driver: The driver's process id.
         base: Where the folders of kernels are made; removed at the end.
+        lock: The descriptor that keeps the folder, as long as somebody has it open.
         warm: Whether there are to be warm kernels.
         preload: What the settings name to be imported ahead.
         refused: Modules that must not be imported ahead.
@@ -79,6 +80,7 @@ class Plan:
 
     driver: int
     base: str
+    lock: int
     warm: bool
     preload: list[str]
     refused: list[str] = field(default_factory=list)
@@ -99,9 +101,12 @@ def main() -> None:
         supervisor.run()
     except DriverGone:
         pass
-    finally:
-        supervisor.end()
-        os._exit(0)
+    except BaseException:  # a fault of ours: told where the driver finds it
+        sys.__excepthook__(*sys.exc_info())
+        supervisor.end(keep_log=True)
+        os._exit(1)
+    supervisor.end()
+    os._exit(0)
 
 
 class DriverGone(BaseException):
@@ -147,6 +152,7 @@ class Supervisor:
         self.over = False
         self.guards = set(plan.guards)
         self.added: dict[str, str] = {}  # by imports, to the environment
+        self.environ = dict(os.environ)  # as it was before any import
         self.able = False  # whether warm kernels can be forked by now
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         prctl(PR_SET_DUMPABLE, 0)  # no notebook may look into this process, or write to it
@@ -172,12 +178,42 @@ class Supervisor:
         for module in preload.modules(self.plan.preload):
             while not self.expects_more():
                 yield ""  # nobody will need it
+            if module in self.plan.preload and module not in self.plan.refused:
+                yield from self.try_out(module)
             if module not in self.plan.refused:
                 self.load(module)
             self.added = preload.changes(before, dict(os.environ))
             self.freeze()
             yield module
+        self.plan.made -= self.plan.waiting
+        self.plan.waiting = 0  # those that wait since before are replaced
         self.say({"fresh": True})
+
+    def try_out(self, module: str) -> Iterator[str]:
+        """Import a module of the settings in a process that may die of it, or hang."""
+        reading, writing = os.pipe()
+        pid = fork()
+        if pid == 0:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.write(writing, (preload.preload(module) or "").encode()[:4000] + b"\n")
+            os._exit(0)
+        os.close(writing)
+        self.guards.add(pid)  # one of ours
+        end = time.monotonic() + PROBE_SECONDS
+        while pid in self.guards and time.monotonic() < end:
+            yield ""
+        send_signal(pid, signal.SIGKILL)
+        os.set_blocking(reading, False)
+        try:
+            said = os.read(reading, 4096).decode("utf-8", "replace")
+        except BlockingIOError:
+            said = ""
+        os.close(reading)
+        late = f"it takes longer than {PROBE_SECONDS:g} s" if pid in self.guards else ""
+        why = said.strip() if said.endswith("\n") else late or "the process that imports it dies"
+        if why:
+            self.plan.refused.append(module)
+            self.say({"refused": module, "why": why})
 
     def load(self, module: str) -> None:
         """Import one module; start afresh without it if it is not fit to be imported ahead."""
@@ -197,11 +233,13 @@ class Supervisor:
     def start_afresh(self) -> None:
         """Become a new supervisor, with the same driver and the same guards."""
         self.plan.guards = sorted(self.guards)
-        os.set_inheritable(self.control.fileno(), True)
+        kept = (self.control.fileno(), self.plan.lock)
+        for descriptor in kept:
+            os.set_inheritable(descriptor, True)
         signal.set_wakeup_fd(-1)
         argv = [*sys.orig_argv[:-2], str(self.control.fileno()), json.dumps(vars(self.plan))]
-        close_all_but((0, 1, 2, self.control.fileno()))
-        os.execv(sys.executable, argv)
+        close_all_but((0, 1, 2, *kept))
+        os.execve(sys.executable, argv, self.environ)
 
     @staticmethod
     def freeze() -> None:
@@ -238,7 +276,8 @@ class Supervisor:
         """Do one thing that the driver has asked for."""
         if "guard" in asked:
             driver = socket.socket(fileno=self.handed.pop(0))
-            self.fork_guard(driver, warm=False)
+            with contextlib.suppress(OSError):  # no more processes: the driver sees the end of it
+                self.fork_guard(driver, warm=False)
             driver.close()
         elif "spares" in asked:
             self.plan.spares, self.plan.need = asked["spares"], asked["need"]
@@ -260,9 +299,17 @@ class Supervisor:
             and self.plan.waiting < self.plan.spares
             and (self.expects_more() or self.plan.waiting < self.plan.need)
         ):
-            ours, theirs = socket.socketpair()
-            pid = self.fork_guard(ours, warm=True)
-            ours.close()
+            try:
+                ours, theirs = socket.socketpair()
+            except OSError:  # too many files are open; with the next tick, perhaps
+                return
+            try:
+                pid = self.fork_guard(ours, warm=True)
+            except OSError:  # too many processes
+                theirs.close()
+                return
+            finally:
+                ours.close()
             self.plan.made += 1
             self.plan.waiting += 1
             self.say({"spare": pid}, theirs)
@@ -330,13 +377,13 @@ class Supervisor:
             time.sleep(0.005)
         return True
 
-    def end(self) -> None:
+    def end(self, *, keep_log: bool = False) -> None:
         """Wait for the guards to end what they guard; kill what takes too long."""
         with contextlib.suppress(OSError):
             self.control.close()
         end = time.monotonic() + END_SECONDS
         for guard in self.guards:
-            send_signal(guard, signal.SIGTERM)
+            send_signal(guard, signal.SIGHUP)
         while True:
             self.reap()
             if not self.guards and not children(os.getpid()):
@@ -348,7 +395,8 @@ class Supervisor:
             select.select([self.wake], [], [], 0.02)
             with contextlib.suppress(BlockingIOError):
                 os.read(self.wake, 4096)
-        shutil.rmtree(self.plan.base, ignore_errors=True)
+        if not keep_log:
+            shutil.rmtree(self.plan.base, ignore_errors=True)
 
     def say(self, message: dict[str, Any], handed: socket.socket | None = None) -> None:
         """Tell the driver, if there still is one."""

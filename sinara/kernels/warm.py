@@ -75,6 +75,8 @@ class WarmKernel:
         """Start IPython and its threads, and open the sockets."""
         set_name(NAME_WAITING)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # as Python has it when it starts
+            signal.signal(number, signal.SIG_IGN)
         gc.enable()
         _renew_random_state()
         before = dict(os.environ)

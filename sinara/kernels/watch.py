@@ -114,7 +114,7 @@ class Watch:
 
     def shut_down(self) -> None:
         """Let the kernel end in order: its own ``atexit`` work is done, files are flushed."""
-        if self.client.exit is not None:
+        if self.client.exit is not None or not self.client.connected:
             return
         self.client.kernel.process.set_deadline(SHUTDOWN_SECONDS + TERMINATE_SECONDS + 1)
         self.client.send("shutdown_request", {"restart": False}, channel="control")

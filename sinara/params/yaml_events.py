@@ -41,6 +41,10 @@ def build(text: str, where: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
+        if "nesting depth" in problem:  # PyYAML from 6.0.4 on looks at it, too
+            raise ParamsError(
+                f"{place}: nested deeper than {MAX_DEPTH} levels. Make it flatter."
+            ) from None
         raise ParamsError(f"{place}: no YAML: {plain(problem)}. Correct it there.") from None
     except (ValueError, OverflowError):  # an escape such as \UFFFFFFFF, or half a surrogate pair
         raise ParamsError(f"{where}: no YAML: a character that is none. Correct it.") from None

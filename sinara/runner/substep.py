@@ -204,13 +204,12 @@ def _execute(
     kernel = start_ahead(options, substep.metadata)
     try:
         filled = _filled(substep, place.context)
-    except BaseException:
-        kernel.close()
-        raise
-    options = replace(options, on_event=tell(filled))
-    if place.continuation is not None:
-        return place.continuation.execute(filled, place.output, options, kernel)
-    return execute_notebook(filled, place.output, options, kernel=kernel)
+        options = replace(options, on_event=tell(filled))
+        if place.continuation is not None:
+            return place.continuation.execute(filled, place.output, options, kernel)
+        return execute_notebook(filled, place.output, options, kernel=kernel)
+    finally:
+        kernel.close()  # also if it was never used
 
 
 def _filled(substep: PreparedSubstep, context: RunContext) -> NotebookNode:

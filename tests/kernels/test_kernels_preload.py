@@ -17,6 +17,7 @@ BREAKS_THE_RULE = {
     "watching": ("import select\nwatch = select.epoll()", "it leaves a watch of the system"),
     "parental": ("import subprocess\nchild = subprocess.Popen(['sleep', '60'])", "it leaves a child process running"),
     "broken": ("1 / 0", "it cannot be imported: ZeroDivisionError: division by zero"),
+    "crashing": ("import ctypes; ctypes.string_at(0)", "the process that imports it dies"),
     "leaving": ("import sys; sys.exit(3)", "it cannot be imported: SystemExit: 3"),
     "needing": ("import no_such_module_anywhere", "it cannot be imported: No module named 'no_such_module_anywhere'"),
 }  # fmt: skip

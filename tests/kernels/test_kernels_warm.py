@@ -6,10 +6,13 @@ import json
 import os
 import signal
 import sys
+import tempfile
 
 import psutil
 import pytest
 
+from sinara.errors import KernelDiedError
+from sinara.execute import end_kernels
 from sinara.kernels.pool import pool
 from tests.kernels.kernel_runs import eventually, statuses, texts
 
@@ -118,11 +121,84 @@ def seen(run, **options):
     return json.loads(eval(done.notebook.cells[0].outputs[0].data["text/plain"]))
 
 
-def test_a_notebook_cannot_tell_a_warm_kernel_from_a_cold_one(run):
+def test_a_notebook_cannot_tell_a_warm_kernel_from_a_cold_one(run, monkeypatch):
+    end_kernels()
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # ipykernel watches fewer descriptors then
+    run.env.pop("PYTEST_CURRENT_TEST", None)
+
     warm, cold = seen(run), seen(run, warm=False)
 
     assert kernel_events(run) == ["python3, warm", "python3, cold: the settings say so"]
     assert warm == cold
+
+
+def test_a_pipe_that_nobody_reads_is_an_error_and_no_death(run):
+    done = run(
+        "import os\nr, w = os.pipe(); os.close(r)\ntry:\n    os.write(w, b'x')\nexcept BrokenPipeError:\n    print('told')"
+    )
+
+    assert texts(done, 0) == "told\n"
+
+
+def test_a_large_and_strange_environment_arrives(run):
+    env = {
+        **run.env,
+        **{f"LARGE{n}": "x" * 100_000 for n in range(10)},
+        "ODD": os.fsdecode(b"\xff"),
+        "LINES": "a\nb",
+    }
+    code = "import os; print(len(os.environ['LARGE9']), os.fsencode(os.environ['ODD']), os.environ['LINES'] == 'a\\nb')"
+
+    told = [texts(run(code, env=env, warm=warm), 0) for warm in (True, False)]
+
+    assert told == ["100000 b'\\xff' True\n"] * 2
+
+
+def test_a_supervisor_that_cannot_be_started_is_one_error_and_leaves_nothing(
+    run, tmp_path, monkeypatch
+):
+    end_kernels()
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = psutil.Process()
+    before = own.num_fds()
+
+    with pytest.raises(KernelDiedError, match=r"No kernel can be started: .*/no/such/python"):
+        run("1")
+
+    assert own.num_fds() == before
+    assert list(tmp_path.glob("sinara-k-*")) == []
+
+
+def test_a_kernel_that_waited_and_died_is_replaced(run):
+    run("1")
+    assert eventually(
+        lambda: any(
+            p.name() == "sinara-spare" for p in psutil.Process(pool().pid).children(recursive=True)
+        ),
+        30,
+    )
+    for process in psutil.Process(pool().pid).children(recursive=True):
+        if process.name() == "sinara-spare":
+            process.kill()
+
+    done = run("print('well')")
+
+    assert texts(done, 0) == "well\n"
+    assert done.warnings == ()
+
+
+def test_a_kernel_that_dies_right_after_its_last_cell_is_no_success(run):
+    class Between:
+        def instead(self, index, aside):
+            return None
+
+        def after(self, index, aside, cells):
+            assert not aside("import os; os.kill(os.getpid(), 9)", 10)
+
+    done = run("1", between=Between())
+
+    assert (done.status, done.failure.kind) == ("failed", "kernel died")
 
 
 def test_what_the_driver_has_changed_since_is_heard(run, tmp_path):

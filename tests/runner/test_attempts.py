@@ -122,7 +122,7 @@ class World:
         self.places.append(SubstepPlace(context, runtime, output, lambda name, run_id: None))
         return self.places[-1]
 
-    def execute(self, prepared, substep, place, writer_for, listener) -> SubstepOutcome:
+    def execute(self, prepared, substep, place, writer_for, listener, usual) -> SubstepOutcome:
         end = self.ends.pop(0)
         more = {"kind": end} if isinstance(end, str) or end is None else end
         kind = more["kind"]
