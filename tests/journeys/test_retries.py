@@ -82,7 +82,10 @@ def test_a_kernel_that_dies_once_is_tried_again_and_only_the_second_try_is_publi
 
 def test_what_a_failed_attempt_did_is_kept_told_and_shown(tmp_path):
     step = load(
-        tmp_path, COUNT + WRITE + f"print('try', number, flush=True)\nimport time; time.sleep(0.5)\nif number == 1: {DIE}"
+        tmp_path,
+        COUNT
+        + WRITE
+        + f"print('try', number, flush=True)\nimport time; time.sleep(0.5)\nif number == 1: {DIE}",
     )
 
     done = run_script(step)
