@@ -26,6 +26,7 @@ from typing import Any, cast
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
+from sinara.errors import KernelDiedError
 from sinara.kernels.exits import Exit
 from sinara.kernels.inside import CHANNELS, SOCKET_PATH_LIMIT
 from sinara.kernels.launch import IPC_PORTS, StartedKernel, start_kernel
@@ -96,7 +97,7 @@ class SinaraProvisioner(KernelProvisionerBase):
             kwargs: ``env`` and ``cwd`` of the kernel; the rest is of no use here.
 
         Raises:
-            RuntimeError: If it does not come up; the text has its last words.
+            KernelDiedError: If it does not come up; the text has its last words.
         """
         if self.folder is None:
             self.folder, self.key = _make_folder(), secrets.token_hex(32)
@@ -141,7 +142,7 @@ class SinaraProvisioner(KernelProvisionerBase):
                 last_words = how.log.strip() if how else f"no answer after {START_TIMEOUT:g} s"
                 kernel.close()
                 self.kernel = None
-                raise RuntimeError(f"The kernel did not start: {last_words}")
+                raise KernelDiedError(f"The kernel did not start: {last_words}")
             await asyncio.sleep(TICK)
         for number in IPC_PORTS.values():
             link, beside = self.folder / f"s-{number}", self.folder / f"new-{number}"

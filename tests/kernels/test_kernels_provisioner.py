@@ -13,6 +13,7 @@ import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
 
+from sinara.errors import KernelDiedError
 from sinara.kernels.pool import end_all
 from tests.kernels.kernel_runs import eventually
 
@@ -104,7 +105,7 @@ def test_a_kernel_that_cannot_start_says_why(tmp_path, monkeypatch):
     (folder / "kernel.json").write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
 
-    with pytest.raises(RuntimeError, match="/no/such/program"):
+    with pytest.raises(KernelDiedError, match="/no/such/program"):
         start_new_kernel(kernel_name="bad", startup_timeout=20)
 
 
