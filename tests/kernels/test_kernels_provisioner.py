@@ -6,21 +6,27 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
+from jupyter_core.utils import ensure_event_loop
 
 from sinara.errors import KernelDiedError
 from sinara.kernels.pool import end_all
 from tests.kernels.kernel_runs import eventually
 
-# jupyter_client leaves the event loop of its blocking calls to the collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 COMM = "print(open('/proc/self/comm').read().strip())"
+
+
+@pytest.fixture(autouse=True)
+def no_loop_is_left() -> Iterator[None]:
+    """Close the event loop of jupyter_client's blocking calls, which it leaves to the collector."""
+    yield
+    ensure_event_loop().close()
 
 
 @pytest.fixture
