@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -22,11 +23,16 @@ from tests.kernels.kernel_runs import eventually
 COMM = "print(open('/proc/self/comm').read().strip())"
 
 
+# jupyter_client leaves the event loops of its blocking calls to the collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
 @pytest.fixture(autouse=True)
 def no_loop_is_left() -> Iterator[None]:
-    """Close the event loop of jupyter_client's blocking calls, which it leaves to the collector."""
+    """Let those loops go now, and not in the middle of another test."""
     yield
     ensure_event_loop().close()
+    gc.collect()
 
 
 @pytest.fixture

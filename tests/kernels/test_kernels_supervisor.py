@@ -171,7 +171,8 @@ def test_when_any_of_them_dies_all_are_gone(driver, dead, number, how):
         out, _ = going.process.communicate(timeout=30)
         assert out.startswith("failed|kernel died|")
         assert (
-            "death of its" in out
+            "of its supervisor" in out
+            or "death of its" in out
             or "signal to its guard" in out
             or "SIGTERM" in out
             or "SIGKILL" in out
