@@ -90,8 +90,7 @@ def _kernels() -> Iterator[Finding]:
         "only Linux can fork a process that is at work",
     )
     group = _control_group()
-    killed = {"control group": "its control group", "environment": "its environment, inherited"}
-    found_by = killed["control group" if group.kills else "environment"]
+    found_by = "its control group" if group.kills else "the environment that it inherited"
     yield Finding(
         "orphans",
         linux,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NEVER_STARTED = "never started"  # as the cause of an end
-LOG_TAIL = 16_000  # bytes
+LOG_TAIL = 16_000  # bytes of a process's own stdout and stderr that are kept
 
 
 @dataclass(frozen=True)

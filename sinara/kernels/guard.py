@@ -33,6 +33,7 @@ import time
 from typing import Any, Protocol
 
 from sinara.kernels import groups
+from sinara.kernels.exits import LOG_TAIL
 from sinara.kernels.order import Order
 from sinara.kernels.posix import (
     ENDING,
@@ -45,7 +46,6 @@ from sinara.kernels.posix import (
     signal_group,
 )
 
-LOG_TAIL = 16_000  # bytes of the kernel's own stdout and stderr that are kept
 SWEEP_SECONDS = 5.0
 POLITE_SECONDS = 0.5
 TICK = 0.5

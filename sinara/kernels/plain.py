@@ -11,9 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from sinara.kernels.exits import NEVER_STARTED, Exit
-
-LOG_TAIL = 16_000  # bytes
+from sinara.kernels.exits import LOG_TAIL, NEVER_STARTED, Exit
 
 
 class PlainProcess:

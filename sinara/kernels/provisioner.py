@@ -34,7 +34,7 @@ from sinara.kernels.options import START_TIMEOUT, ExecuteOptions
 from sinara.kernels.specs import KernelSpec
 
 TICK = 0.02
-NOTHING = "Some processes that the kernel started could not be ended."
+STILL_THERE = "Some processes that the kernel started could not be ended."
 
 
 class SinaraProvisioner(KernelProvisionerBase):
@@ -65,7 +65,7 @@ class SinaraProvisioner(KernelProvisionerBase):
             code = _code(how)
             gone = await asyncio.get_running_loop().run_in_executor(None, kernel.close)
             if not gone:
-                self.log.warning(NOTHING)
+                self.log.warning(STILL_THERE)
             self.kernel = None
         return code
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sinara.kernels import groups
+from tests.kernels.kernel_runs import texts
 
 
 @pytest.fixture
@@ -52,12 +53,14 @@ def test_without_a_limit_nothing_ran_out_of_memory(group):
 
 
 def test_no_group_is_left_after_a_notebook(run, group):
-    parent = Path(group.path).parent
-    before = {path.name for path in parent.glob("sinara-*")}
+    done = run(
+        "import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True)",
+        "print([l[3:].strip() for l in open('/proc/self/cgroup') if l.startswith('0::')][0])\n1/0",
+    )
 
-    run("import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True)", "1/0")
-
-    assert {path.name for path in parent.glob("sinara-*")} <= before
+    name = texts(done, 1).strip().rpartition("/")[2]
+    assert name.startswith("sinara-")
+    assert not (Path(group.path).parent / name).exists()
 
 
 def test_where_there_are_no_groups_there_is_none(monkeypatch):
