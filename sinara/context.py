@@ -65,6 +65,8 @@ class Handback:
     input_runs: dict[str, str] = field(default_factory=dict)  # full name -> run id
     metrics: dict[str, Any] = field(default_factory=dict)
     run_id: str = ""  # differs from the context's when the notebook fixed it
+    # full name of an input -> what came of its contract
+    contracts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 _Value = TypeVar("_Value", RunContext, Handback)

@@ -5,9 +5,11 @@ SinaraError                      catch this one to catch them all            2
 ├── BadNameError                 a name breaks the grammar                   2
 ├── SettingsError                sinara.toml or SINARA_* is wrong            2
 ├── ParamsError                  a parameter file or an override is wrong    2
+├── ManifestError                a pipeline's manifest is wrong              2
 ├── InterfaceError               a substep declares what cannot be           2
 ├── NotebookError                a file is no notebook that can be run       2
 ├── RepositoryError              Git refuses, or the tree is not clean       2
+├── HostingError                 a Git host refuses, or cannot be reached    2
 ├── MissingExtraError            an optional package is not installed        2
 ├── StoreError                   the store cannot be read or written         2
 │   ├── EntityNotFoundError      an input was never published                2
@@ -16,6 +18,7 @@ SinaraError                      catch this one to catch them all            2
 ├── ArchiveError                 an archive is damaged or hostile            2
 └── RunError                     a run failed                                1
     ├── OutputError              a declared output is missing or unreadable  1
+    ├── ContractError            an entity breaks its contract               1
     ├── CellError                a cell raised                               1
     ├── KernelDiedError          the kernel's process ended                  4
     ├── SubstepTimeoutError      a cell or a run took too long               5
@@ -64,6 +67,10 @@ class ParamsError(SinaraError):
     """A parameter file, a parameters cell or an override is wrong; one line per finding."""
 
 
+class ManifestError(SinaraError):
+    """The manifest of a pipeline is wrong; one line per finding."""
+
+
 class InterfaceError(SinaraError):
     """A substep declares an interface that cannot be."""
 
@@ -74,6 +81,10 @@ class NotebookError(SinaraError):
 
 class RepositoryError(SinaraError):
     """Git refuses, or the working tree is not what it has to be."""
+
+
+class HostingError(SinaraError):
+    """A Git host refuses, or cannot be reached."""
 
 
 class MissingExtraError(SinaraError):
@@ -128,6 +139,10 @@ class RunError(SinaraError):
 
 class OutputError(RunError):
     """A declared output is missing or unreadable."""
+
+
+class ContractError(RunError):
+    """An entity does not hold what its contract promises; one line per rule."""
 
 
 class CellError(RunError):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sinara.kernels.launch import StartedKernel, start_ahead
 from sinara.kernels.options import Executed, ExecuteEvent, ExecuteOptions, Limits
-from sinara.kernels.signals import caught
+from sinara.kernels.signals import StopRequest, caught
 from sinara.kernels.specs import KernelSpec, find_kernel
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = [
     "KernelSpec",
     "Limits",
     "StartedKernel",
+    "StopRequest",
     "end_kernels",
     "execute_module",
     "execute_notebook",
@@ -88,7 +89,7 @@ def execute_notebook(
     began = time.monotonic()
     kernel = kernel or start_ahead(options, nb.metadata)
     try:
-        with caught() as signals:
+        with caught(options.stop) as signals:
             # Imported while the kernel boots.
             from papermill.engines import papermill_engines
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sinara import names
+from sinara.contract import Contract, as_literal, read_contract
 from sinara.errors import BadNameError, InterfaceError, suggest
 
 ENV_NAME = "ENV_NAME"
@@ -25,6 +26,7 @@ RUN_ID = "RUN_ID"
 ENTITY_NAME = "ENTITY_NAME"
 ENTITY_PATH = "ENTITY_PATH"
 SUBSTEP_NAME = "SUBSTEP_NAME"
+CONTRACT = "contract"
 
 
 @dataclass(frozen=True, order=True)
@@ -49,7 +51,12 @@ class CustomRef:
 
 @dataclass(frozen=True)
 class Interface:
-    """The seven kinds of entities that a substep declares, in the order declared."""
+    """The seven kinds of entities that a substep declares, in the order declared.
+
+    Attributes:
+        contracts: What those inputs and outputs promise that have a contract, in the same order:
+            an output's stands beside its name.
+    """
 
     inputs: tuple[InputRef, ...] = ()
     outputs: tuple[str, ...] = ()
@@ -58,9 +65,13 @@ class Interface:
     tmp_inputs: tuple[str, ...] = ()
     tmp_outputs: tuple[str, ...] = ()
     tmp_entities: tuple[str, ...] = ()
+    contracts: tuple[tuple[InputRef | str, Contract], ...] = ()
+
+    def contract_of(self, reference: InputRef | str) -> Contract | None:
+        """Return the contract of an input, or of the output of that name, if it has one."""
+        return next((found for of, found in self.contracts if of == reference), None)
 
 
-KINDS = tuple(field.name for field in fields(Interface))
 _OPTIONAL_INPUT_KEYS = (ENV_NAME, PIPELINE_NAME, ZONE_NAME, RUN_ID)
 _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "inputs": ((STEP_NAME, ENTITY_NAME), _OPTIONAL_INPUT_KEYS),
@@ -71,6 +82,8 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "tmp_outputs": ((ENTITY_NAME,), ()),
     "tmp_entities": ((ENTITY_NAME,), ()),
 }
+KINDS = tuple(_KEYS)
+_WITH_CONTRACT = ("inputs", "outputs")
 _REPORTS = re.compile(r"reports_.*_(?:ipynb|py)", re.IGNORECASE)
 
 
@@ -80,17 +93,19 @@ def make_interface(**declared: Iterable[Mapping[str, Any]] | None) -> Interface:
     Args:
         declared: One list of dictionaries per kind (``inputs``, ``outputs``, …), with
             the keys ``STEP_NAME``, ``ENTITY_NAME``, … of this module. ``None`` is an empty
-            list, and ``None`` or ``""`` for a key that may be left out leaves it out.
+            list, and ``None`` or ``""`` for a key that may be left out leaves it out. Inputs and
+            outputs may have a ``contract``; see :mod:`sinara.contract.read`.
 
     Raises:
         InterfaceError: One line per finding: an unknown kind or key, a missing key, a
-            name that breaks the grammar, an entity declared twice.
+            name that breaks the grammar, an entity declared twice, a rule that cannot be.
     """
     lines: list[str] = []
     kinds: dict[str, tuple[Any, ...]] = {}
+    contracts: dict[str, list[tuple[InputRef | str, Contract]]] = {k: [] for k in _WITH_CONTRACT}
     for kind, entities in declared.items():
         if kind in _KEYS:
-            kinds[kind] = _references(kind, entities, lines)
+            kinds[kind] = _references(kind, entities, lines, contracts.get(kind))
         else:
             advice = suggest(kind, KINDS) or f"The kinds are {', '.join(KINDS)}."
             lines.append(f"interface: {names.shown(kind)} is not a kind of entity. {advice}")
@@ -98,7 +113,7 @@ def make_interface(**declared: Iterable[Mapping[str, Any]] | None) -> Interface:
         lines.extend(_clashes(kinds))
     if lines:
         raise InterfaceError(*lines)
-    return Interface(**kinds)
+    return Interface(**kinds, contracts=tuple(pair for some in contracts.values() for pair in some))
 
 
 def as_lists(interface: Interface) -> dict[str, list[dict[str, Any]]]:
@@ -110,10 +125,20 @@ def as_lists(interface: Interface) -> dict[str, list[dict[str, Any]]]:
                 for key, value in zip(keys, _values(reference), strict=True)
                 if value is not None
             }
+            | _contract_literal(interface, kind, reference)
             for reference in getattr(interface, kind)
         ]
         for kind, keys in ((kind, (*must, *may)) for kind, (must, may) in _KEYS.items())
     }
+
+
+def _contract_literal(
+    interface: Interface, kind: str, reference: InputRef | CustomRef | str
+) -> dict[str, Any]:
+    if kind not in _WITH_CONTRACT or isinstance(reference, CustomRef):
+        return {}
+    contract = interface.contract_of(reference)
+    return {} if contract is None else {CONTRACT: as_literal(contract)}
 
 
 def _values(reference: InputRef | CustomRef | str) -> tuple[str | None, ...]:
@@ -123,8 +148,20 @@ def _values(reference: InputRef | CustomRef | str) -> tuple[str | None, ...]:
     return tuple(getattr(reference, field.name) for field in fields(reference))
 
 
-def _references(kind: str, entities: object, lines: list[str]) -> tuple[Any, ...]:
-    """Return the references of one kind; what is wrong with them goes to ``lines``."""
+def _references(
+    kind: str,
+    entities: object,
+    lines: list[str],
+    contracts: list[tuple[InputRef | str, Contract]] | None,
+) -> tuple[Any, ...]:
+    """Return the references of one kind; what is wrong with them goes to ``lines``.
+
+    Args:
+        kind: Which.
+        entities: As declared.
+        lines: Gets a line for each thing that is wrong.
+        contracts: Gets what they promise; ``None`` if entities of this kind cannot.
+    """
     if entities is None:
         return ()
     if isinstance(entities, str | bytes | Mapping) or not isinstance(entities, Iterable):
@@ -136,22 +173,35 @@ def _references(kind: str, entities: object, lines: list[str]) -> tuple[Any, ...
         if not isinstance(entity, Mapping):
             lines.append(f"{where}: it must be a dictionary, not {names.shown(entity)}")
             continue
+        contract, faults = _contract(entity) if contracts is not None else (None, ())
         values, wrong = _checked(kind, entity)
-        lines.extend(f"{where}: {line}" for line in wrong)
-        if not wrong:
-            found.append(_reference(kind, values))
+        lines.extend(f"{where}: {line}" for line in (*wrong, *faults))
+        if wrong or faults:
+            continue
+        reference = _reference(kind, values)
+        found.append(reference)
+        if contracts is not None and contract is not None and not isinstance(reference, CustomRef):
+            contracts.append((reference, contract))
     return tuple(found)
+
+
+def _contract(entity: Mapping[Any, Any]) -> tuple[Contract | None, tuple[str, ...]]:
+    """Return what an entity promises, if anything, and what is wrong with that."""
+    if entity.get(CONTRACT) is None:
+        return None, ()
+    contract, lines = read_contract(entity[CONTRACT])
+    return contract, tuple(f"contract: {line}" for line in lines)
 
 
 def _checked(kind: str, entity: Mapping[Any, Any]) -> tuple[list[str | None], list[str]]:
     """Return the values of an entity in the order of its kind's keys, and what is wrong."""
     must, may = _KEYS[kind]
     allowed = (*must, *may)
+    known = (*allowed, CONTRACT) if kind in _WITH_CONTRACT else allowed
     wrong = []
     for key in entity:
-        if key not in allowed:
-            advice = suggest(str(key), allowed) or f"The keys are {', '.join(allowed)}."
-            wrong.append(f"key {names.shown(key)} is not permitted. {advice}")
+        if key not in known:
+            wrong.append(f"key {names.shown(key)} is not permitted. {_advice(key, known)}")
     values: list[str | None] = []
     for key in allowed:
         value = entity.get(key)
@@ -165,6 +215,14 @@ def _checked(kind: str, entity: Mapping[Any, Any]) -> tuple[list[str | None], li
             except BadNameError as error:
                 wrong.append(f"{key}: {error}")
     return values, wrong
+
+
+def _advice(key: object, known: Sequence[str]) -> str:
+    if key == CONTRACT:
+        return f"Only {' and '.join(_WITH_CONTRACT)} have one."
+    word = str(key)
+    near = (suggest(spelling, known) for spelling in (word, word.upper(), word.lower()))
+    return next(filter(None, near), f"The keys are {', '.join(known)}.")
 
 
 def _check_value(key: str, value: object) -> str:

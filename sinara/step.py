@@ -39,7 +39,14 @@ from sinara.substep import StopExecution
 
 RESUME_VARIABLE = "SINARA_RESUME"  # as ``sinara step run --resume``
 
-__all__ = ["Step", "StepNotebook", "StepReport", "StepSafeguard", "StopExecution"]
+__all__ = [
+    "SinaraDiffReport",
+    "Step",
+    "StepNotebook",
+    "StepReport",
+    "StepSafeguard",
+    "StopExecution",
+]
 
 
 class StepNotebook:
@@ -288,6 +295,25 @@ class StepReport:
         step = Step.current
         if step is not None:
             step.tag()
+
+
+class SinaraDiffReport:
+    """What changed between the last tagged runs of two branches."""
+
+    @staticmethod
+    def save(curr_branch: str, target_branch: str) -> str | None:
+        """Compare the last tagged runs of two branches, and keep the page with the current run.
+
+        Args:
+            curr_branch: The branch with what is new.
+            target_branch: The branch that it shall be merged into.
+
+        Returns:
+            The page's path or URL; ``None`` if a branch has no tagged run, which is told.
+        """
+        from sinara.compare.branches import save_report
+
+        return save_report(_step_folder(), curr_branch, target_branch, say)
 
 
 def _told(record: SubstepRecord) -> str:

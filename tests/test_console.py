@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from sinara.console import Console, tell_end
-from sinara.record import Failure, RunRecord, SubstepRecord
+from sinara.contract import RuleResult
+from sinara.record import EntityRecord, Failure, RunRecord, SubstepRecord
 from sinara.runner import RunEvent
 
 
@@ -144,3 +145,24 @@ def test_with_no_error_stream_nothing_is_printed_and_nothing_breaks(monkeypatch)
     monkeypatch.setattr("sys.stderr", None)
 
     Console()(RunEvent("run_start", text="run-1"))
+
+
+def test_a_broken_contract_shows_each_rule_and_each_row_on_a_line_of_its_own(screen, tmp_path):
+    rules = (
+        RuleResult("a", "type", "int64", "int64", kept=True),
+        RuleResult("a", "min", "0", "2 rows below it", False, ("row 0: a=-1", "row 7: a=-2")),
+        RuleResult("", "rows.min", "10", "8", kept=False),
+    )
+    output = EntityRecord("raw", "u.p.z.s.raw", "/x", "run-1", "outputs", "n.ipynb", contract=rules)
+    failure = Failure("contract", "Output 'raw' breaks its contract: …")
+    substep = SubstepRecord("n.ipynb", "failed", failure=failure, outputs=(output,))
+
+    tell_end(ended(substeps=(substep,)), tmp_path, screen)
+
+    assert screen.getvalue().splitlines()[1:-1] == [
+        "  Output 'raw' breaks its contract:",
+        "    column a, min 0: found 2 rows below it",
+        "      row 0: a=-1",
+        "      row 7: a=-2",
+        "    rows.min 10: found 8",
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinara import interface
@@ -74,6 +74,7 @@ INTERFACES = st.builds(
 )  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # machines are shared
 @given(INTERFACES)
 def test_an_interface_survives_the_way_to_lists_and_back(value):
     assert make_interface(**as_lists(value)) == value

@@ -94,6 +94,12 @@ def test_the_env_of_the_script_wins_over_the_file(folder):
     assert (params.env_name, params.pipeline_params["env_name"]) == ("prod", "prod")
 
 
+def test_an_empty_env_is_none(folder):
+    params = load(folder, env_name="")
+
+    assert (params.env_name, params.pipeline_params["env_name"]) == ("test", "test")
+
+
 def test_an_env_by_set_that_the_script_contradicts_is_an_error(folder):
     (line,) = lines(folder, env_name="prod", overrides=["pipeline.env_name=user"])
 

@@ -25,7 +25,7 @@ PAGES = [
 OWN_CODE = ("step_template", "examples")
 NOTEBOOKS = sorted(path for folder in OWN_CODE for path in (ROOT / folder).rglob("*.ipynb"))
 NOTEBOOKS = [path for path in NOTEBOOKS if ".ipynb_checkpoints" not in path.parts]
-STEPS = [ROOT / "step_template", *sorted((ROOT / "examples/digits").glob("digits-*"))]
+STEPS = [ROOT / "step_template", *sorted((ROOT / "examples").glob("*/*-*"))]
 
 
 def relative(path: Path) -> str:

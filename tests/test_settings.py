@@ -161,11 +161,12 @@ def test_storage_options_follow_their_root(step, write):
 SCALARS = {
     "strict_params": "true", "cell_timeout": "1.5", "run_timeout": "7", "start_timeout": "8",
     "max_cell_output": "9",
-    "max_notebook_output": "10", "strict_shell": "false", "legacy_in_prod": "1",
+    "max_notebook_output": "10", "strict_shell": "false", "strict_files": "true", "legacy_in_prod": "1",
     "durability": "fast",
-    "publish": "request", "dirty": "worktree", "row_size": "11", "block_size": "12",
+    "publish": "request", "dirty": "worktree", "row_size": "11", "block_size": "12", "row_drop": "0.5",
     "memory": "512 MiB", "cpu_seconds": "13", "retries": "2", "retry_on": "cell",
     "retry_wait": "0.5", "warm": "false", "preload": "numpy",
+    "workers": "3", "memory_budget": "4 GB",
 }  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Run the digits example: install sinara, copy the example out of this checkout, make each
-# step a Git repository, run the steps in order, and say where the results are.
+# Run an example: install sinara, make the pipeline from its manifest (a Git repository for
+# each step), run it, draw its graph, and say where the results are.
 #
-#     bash tools/demo.sh [FOLDER]      FOLDER: where to work, ./demo by default
+#     bash tools/demo.sh [--example NAME] [FOLDER]
 #
+# NAME: digits (by default) or wine. FOLDER: where to work, ./demo by default.
 # Run it again whenever you like: a demo that is there already, with what you changed in it,
 # is used as it is. Delete the folder to start afresh.
 set -euo pipefail
@@ -12,109 +13,113 @@ TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=tools/env.sh
 . "$TOOLS/env.sh"
 
-STEPS="digits-data_load digits-data_prep digits-model_train digits-model_eval"
-
-# Copy the example to $DEMO: whole or not at all.
-copy_example() {
-    local part
-    if [ -f "$DEMO/sinara.toml" ] && [ -d "$DEMO/digits-model_eval" ]; then
-        say "Using the demo in $DEMO as it is"
-        return
-    fi
-    if [ -e "$DEMO" ] && [ -n "$(ls -A "$DEMO" 2>/dev/null)" ]; then
+# Make the pipeline in $DEMO from the example's manifest; run again, it changes nothing.
+create_pipeline() {
+    if [ -e "$DEMO" ] && [ ! -f "$DEMO/sinara.toml" ] && [ -n "$(ls -A "$DEMO" 2>/dev/null)" ]; then
         fail "$DEMO holds other files. Name a folder that does not exist yet: bash $0 FOLDER"
     fi
-    part=$DEMO.part-$$
-    mkdir -p "$part" 2>/dev/null || fail "$DEMO cannot be made. Name a folder that can be written: bash $0 FOLDER"
-    trap 'rm -rf "$DEMO.part-$$"' EXIT
-    cp "$CHECKOUT/examples/digits/sinara.toml" "$CHECKOUT/examples/digits/README.md" "$part/"
-    for step in $STEPS; do
-        (cd "$CHECKOUT/examples/digits" && tar -cf - --exclude=__pycache__ --exclude=.ipynb_checkpoints \
-            --exclude=.pytest_cache "$step") | (cd "$part" && tar -xf -)
-    done
-    [ ! -d "$DEMO" ] || rmdir "$DEMO"
-    mv "$part" "$DEMO"
-    say "Copied the digits example to $DEMO"
+    [ ! -f "$DEMO/sinara.toml" ] || say "Using the demo in $DEMO as it is"
+    mkdir -p "$DEMO" 2>/dev/null || fail "$DEMO cannot be made. Name a folder that can be written: bash $0 FOLDER"
+    say "Making the pipeline in $DEMO: sinara pipeline create --manifest examples/$EXAMPLE/pipeline.yaml"
+    "$PY" -P -m sinara pipeline create --manifest "$CHECKOUT/examples/$EXAMPLE/pipeline.yaml" \
+        --folder "$DEMO" --host local --organization "$DEMO/repositories" </dev/null >&2 || exit $?
 }
 
-# Make the folder $1 a Git repository with one commit, if it is none.
-make_repository() {
-    if git -C "$1" rev-parse --verify --quiet HEAD >/dev/null 2>&1 &&
-        [ "$(git -C "$1" rev-parse --show-prefix)" = "" ]; then
-        return
-    fi
-    local identity=()
-    git -C "$1" config user.email >/dev/null 2>&1 ||
-        identity=(-c user.name="sinara demo" -c user.email=demo@example.org)
-    git -c init.defaultBranch=main init --quiet "$1"
-    git -C "$1" add --all
-    git -C "$1" ${identity[@]+"${identity[@]}"} -c commit.gpgsign=false \
-        commit --quiet --no-verify --message "A step of the digits example"
+draw_graph() {
+    "$PY" -P -m sinara pipeline graph -C "$DEMO" -o "$DEMO/graph.html" </dev/null >/dev/null ||
+        fail "the graph could not be drawn; the lines above say why"
 }
 
-run_step() {
+# What did not change since the last time is not run again.
+run_pipeline() {
     say ""
-    say "── $1: python step.dev.py"
-    (cd "$DEMO/$1" && "$PY" step.dev.py </dev/null) ||
-        fail_run "$1"
+    say "── sinara pipeline run"
+    "$PY" -P -m sinara pipeline run -C "$DEMO" </dev/null >/dev/null || {
+        say "error: the pipeline did not succeed; the lines above say why. Repeat it with: cd $(q "$DEMO") && $PY -m sinara pipeline run"
+        exit 1
+    }
 }
 
-fail_run() {
-    say "error: step $1 failed; the lines above say where. Repeat it with: cd $DEMO/$1 && $PY step.dev.py"
-    exit 1
+# The page of the pipeline's last run.
+run_page() {
+    (cd "$DEMO" && "$PY" -P -m sinara run open --print </dev/null)
 }
 
 newest_run() {
-    find "$DEMO/sinara_data/user/digits/zone/$1/_runs" -mindepth 1 -maxdepth 1 -name 'run-*' | LC_ALL=C sort | tail -n 1
+    find "$DEMO/sinara_data/user/$EXAMPLE/zone/$1/_runs" -mindepth 1 -maxdepth 1 -name 'run-*' | LC_ALL=C sort | tail -n 1
 }
 
 # Quote a path, so that it can be copied into a shell.
 q() { printf '%q' "$1"; }
 
 finish() {
-    local evidence enter bin=${PY%/*}
-    evidence=$(newest_run model_eval)
+    local evidence enter page bin=${PY%/*}
+    evidence=$(newest_run "${LAST[0]}")
+    page=$(run_page) || fail "the run has no page"
     enter="export PATH=$(q "$bin"):\$PATH"
     [ ! -f "$bin/activate" ] || enter=". $(q "$bin/activate")"
     cat <<EOF
 
-OK  demo finished: 4 steps in $SECONDS s$(accuracy "$evidence")
+OK  demo finished: $STEPS steps in $SECONDS s$(accuracy "$evidence")
 
-    report       $(q "$evidence/index.html")
+    run          $(q "$page")
                  <- open this in a browser
-    for readers  $(q "$evidence/reports_evaluate_ipynb/business_report.html")
-    data         $(q "$DEMO/sinara_data/user/digits/zone")
+    graph        $(q "$DEMO/graph.html")
+    a report     $(q "$evidence/index.html")
+    for readers  $(q "$evidence/${LAST[1]}/business_report.html")
+    data         $(q "$DEMO/sinara_data/user/$EXAMPLE/zone")
 
 Try next
 
     cd $(q "$DEMO") && $enter
 
     what there is   sinara entity list
-    look inside     sinara entity head predictions
-    change it       edit digits-model_train/params/step_params.json, then
-                    (cd digits-model_train && python step.dev.py)
-    by hand         pip install jupyterlab && jupyter lab
-    your own step   sinara step new prepare --pipeline mine
+    look inside     sinara entity head ${LAST[2]}
+    change it       edit ${LAST[3]}/params/step_params.json, then
+                    sinara pipeline plan && sinara pipeline run
+    see what it did sinara run show && sinara run open
+    made of what    sinara why ${LAST[2]}
+    by hand         pip install jupyterlab && sinara lab
+    your own        sinara pipeline create --name mine --steps load,train
     read more       $(q "$CHECKOUT/docs/tutorial.md")
 EOF
 }
 
 accuracy() {
-    "$PY" - "$1/reports_evaluate_ipynb/metrics.json" <<'EOF'
+    "$PY" - "$1/${LAST[1]}/metrics.json" <<'EOF'
 import json, sys
-accuracy = json.load(open(sys.argv[1], encoding="utf-8")).get("accuracy")
+metrics = json.load(open(sys.argv[1], encoding="utf-8"))
+accuracy = metrics.get("accuracy", metrics.get("best_accuracy"))
 if isinstance(accuracy, float):  # the notebook may have been changed
     print(f", accuracy {accuracy:.3f}")
 EOF
 }
 
-[ $# -le 1 ] || fail "one folder at most. Use: bash $0 [FOLDER]"
+EXAMPLE=digits
+if [ "${1:-}" = --example ]; then
+    [ $# -ge 2 ] || fail "--example needs a name: digits or wine"
+    EXAMPLE=$2
+    shift 2
+fi
+[ $# -le 1 ] || fail "one folder at most. Use: bash $0 [--example NAME] [FOLDER]"
 case ${1:-} in
 -h | --help)
-    sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
     exit 0
     ;;
--*) fail "unknown option $1. Use: bash $0 [FOLDER]" ;;
+-*) fail "unknown option $1. Use: bash $0 [--example NAME] [FOLDER]" ;;
+esac
+# How many steps; then of the last one: its name, its report, an entity; and one to change.
+case $EXAMPLE in
+digits)
+    STEPS=4
+    LAST=(model_eval reports_evaluate_ipynb predictions digits-model_train)
+    ;;
+wine)
+    STEPS=6
+    LAST=(compare reports_compare_ipynb comparison wine-train_forest)
+    ;;
+*) fail "there is no example $EXAMPLE. There is: digits wine" ;;
 esac
 command -v git >/dev/null 2>&1 || fail "git was not found. Install it and run this again."
 
@@ -128,7 +133,7 @@ case $DEMO in /*) ;; *) DEMO=$PWD/$DEMO ;; esac
 DEMO=${DEMO%/}
 
 make_environment examples
-copy_example
-for step in $STEPS; do make_repository "$DEMO/$step"; done
-for step in $STEPS; do run_step "$step"; done
+create_pipeline
+run_pipeline
+draw_graph
 finish

@@ -3,9 +3,10 @@
 #
 #     bash tools/test.sh [PYTEST OPTIONS]      for example: bash tools/test.sh -k names
 #
-# Makes .venv and installs what the tests need. As root on Debian it also installs Chromium
+# Makes .venv and installs what the tests need. As root on Debian it also installs Chromium, Graphviz
 # and shellcheck by apt-get if they are missing (NO_APT=1 prevents that). Without them the
-# tests that need them are skipped, and say so.
+# tests that need them are skipped, and say so. The oldest JupyterLab that is supported gets an
+# environment of its own, .venv-oldest-lab (SKIP_OLDEST_LAB=1 prevents that).
 set -euo pipefail
 
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -16,6 +17,7 @@ install_system_packages() {
     local missing=()
     command -v chromium >/dev/null 2>&1 || missing+=(chromium)
     command -v shellcheck >/dev/null 2>&1 || missing+=(shellcheck)
+    command -v dot >/dev/null 2>&1 || missing+=(graphviz)
     [ ${#missing[@]} -gt 0 ] || return 0
     if [ -n "${NO_APT:-}" ] || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
         say "Not installed: ${missing[*]}. Tests that need them are skipped (Debian: apt-get install ${missing[*]})"
@@ -27,7 +29,32 @@ install_system_packages() {
         say "apt-get could not install ${missing[*]}: tests that need them are skipped"
 }
 
+# The oldest JupyterLab that pyproject.toml names, in an environment of its own.
+make_oldest_lab() {
+    local place=$CHECKOUT/.venv-oldest-lab print
+    [ -z "${SKIP_OLDEST_LAB:-}" ] || return 0
+    print=$(fingerprint)
+    [ "$(cat "$place/.sinara" 2>/dev/null)" != "$print" ] || return 0
+    say "Making $place with JupyterLab 4.1"
+    if { [ -x "$place/bin/python" ] || "$PY" -m venv "$place"; } >/dev/null 2>&1 &&
+        install_oldest_lab "$place" >/dev/null 2>&1; then
+        printf '%s\n' "$print" >"$place/.sinara"
+    else
+        say "The oldest JupyterLab could not be installed: tests that need it are skipped"
+    fi
+}
+
+# By uv where it can be had, else by pip.
+install_oldest_lab() {
+    if "$PY" -m pip install --quiet --disable-pip-version-check uv &&
+        "$PY" -m uv pip install --quiet --python "$1/bin/python" --editable "$CHECKOUT" 'jupyterlab==4.1.*'; then
+        return
+    fi
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$CHECKOUT" 'jupyterlab==4.1.*'
+}
+
 make_environment dev
 install_system_packages
+make_oldest_lab
 cd "$CHECKOUT"
 exec "$PY" -m pytest -n 2 "$@"

@@ -15,9 +15,17 @@ from sinara.errors import SinaraError, suggest
 from sinara.streams import hold_streams, let_go_of_streams
 
 _GROUPS = {
+    "pipeline": (
+        "sinara.cli.pipeline",
+        "Make, draw, check and run a pipeline; Git over its steps.",
+    ),
     "step": ("sinara.cli.step", "Make, check and run a step."),
-    "run": ("sinara.cli.run", "List runs, show them, verify and recover them."),
+    "run": ("sinara.cli.run", "List runs, show, follow, open and stop them."),
     "entity": ("sinara.cli.entity", "List entities, show them, look into them, verify them."),
+    "why": ("sinara.cli.why", "Tell what an entity was made from, back to the raw data."),
+    "volume": ("sinara.cli.volume", "Clean up the data of old runs."),
+    "lab": ("sinara.cli.lab", "Start JupyterLab in the pipeline's folder."),
+    "server": ("sinara.cli.server", "Keep named JupyterLab servers on this machine."),
     "doctor": ("sinara.cli.doctor", "Say what this machine has and lacks."),
     "completion": ("sinara.cli.completion", "Print the completion script of a shell."),
 }
@@ -63,7 +71,8 @@ def root() -> None:
 
     \b
     First steps:
-      sinara step new prep --pipeline mine    make a step from the template
+      sinara pipeline create                  make a pipeline: steps that run as they are
+      sinara pipeline graph -o graph.html     draw it
       sinara step check                       look for mistakes, run nothing
       sinara step run                         run the step in this folder
       sinara run show                         what the last run did

@@ -1,4 +1,4 @@
-"""``sinara entity``: list, show, head, verify."""
+"""``sinara entity``: list, show, head, learn, verify."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import click
 from sinara import names
 from sinara.cli.output import counted, number, print_fields, print_json, print_table, size
 from sinara.cli.scope import Scope, find_scope, scope_options
-from sinara.errors import EntityNotFoundError, UsageError, suggest
+from sinara.errors import EntityNotFoundError, StoreError, UsageError, suggest
 
 
 @click.group("entity")
 def command() -> None:
-    """List entities, show them, look into them, verify them."""
+    """List entities, show them, look into them, learn contracts from them, verify them."""
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -131,6 +131,38 @@ def head(entity: str, run_id: str | None, rows: int, as_json: bool, **chosen: st
     print_table(columns, [[_cell(row[name]) for name in columns] for row in table.to_pylist()])
 
 
+@command.command("learn")
+@click.argument("entity")
+@scope_options
+@_run
+@_json
+def learn(entity: str, run_id: str | None, as_json: bool, **chosen: str | None) -> None:
+    """Print a first contract, learned from an entity, to paste into the interface cell.
+
+    It goes beside the entity's name: types, limits rounded outwards, missing values, lists of few
+    texts, a key if one column is one. Read it before you rely on it.
+    """
+    from sinara.contract import as_literal
+    from sinara.contract.files import open_table
+    from sinara.contract.learn import learn as learn_from
+    from sinara.contract.told import literal_text
+
+    scope = find_scope(**chosen)
+    found = _find(scope, entity, run_id)
+    info = found.step.open(found.commit, found.name, verify="sizes")
+    table = open_table(info.url, scope.settings.env(scope.env).storage_options)
+    if table is None:
+        raise StoreError(f"{info.url} holds no parquet file, and a contract is about tables.")
+    contract = learn_from(table)
+    if as_json:
+        print_json("contract", as_literal(contract))
+        return
+    click.echo(literal_text(contract))
+    full_name = names.full_name(found.step.step, found.name)
+    learned = f"Learned from {counted(table.rows, 'row')} of {full_name}, {found.commit.run_id}."
+    click.echo(f"{learned} Paste it beside its name in the interface cell.", err=True)
+
+
 @command.command("verify")
 @click.argument("entity", required=False)
 @scope_options
@@ -161,6 +193,8 @@ def _published(scope: Scope, *, all_runs: bool) -> list[Found]:
     for step in scope.steps():
         seen: set[str] = set()
         for commit in step.commits():
+            if commit.aside and not all_runs:
+                continue
             for name in commit.entities:
                 if all_runs or name not in seen:
                     seen.add(name)
@@ -174,7 +208,8 @@ def _find(scope: Scope, entity: str, run_id: str | None) -> Found:
     fits = [f for f in every if entity in _spellings(f) and run_id in (None, f.commit.run_id)]
     if not fits:
         known = sorted({f.name for f in every if not f.name.startswith("reports.")})
-        hint = suggest(entity, known) or (
+        spelt = {spelling for one in every for spelling in _spellings(one)}
+        hint = (entity not in spelt and suggest(entity, known)) or (
             f"There is {', '.join(known[:20])}." if known else "Nothing is published yet."
         )
         where = f" in run {run_id}" if run_id else ""

@@ -1,21 +1,23 @@
-"""``sinara run``: list, show, log, debug, verify, recover."""
+"""``sinara run``: list, show, log, open, stop, diff, reproduce, debug, verify, recover, clean."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import click
 
-from sinara.cli import debug, runs
+from sinara.cli import clean, debug, diff, follow, pipeline_runs, reproduce, runs
 from sinara.cli.output import counted, number, print_fields, print_json, print_table, size
-from sinara.cli.scope import find_run, find_scope, scope_options
-from sinara.record import RunRecord
+from sinara.cli.scope import find_pipeline_run, find_run, find_scope, scope_options
+from sinara.record import PipelineRecord, RunRecord
 
 
 @click.group("run")
 def command() -> None:
-    """List runs, show them, verify and recover them."""
+    """List runs, show, follow, open and stop them; verify and recover what they left."""
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -38,13 +40,16 @@ _run_id = click.argument("run_id", default="last", metavar="[RUN]")
 )
 @_json
 def list_runs(most: int, status: str | None, as_json: bool, **chosen: str | None) -> None:
-    """List runs, newest first: every run, failed ones and snapshots by hand too."""
+    """List runs, newest first: of steps and of pipelines, failed ones and snapshots by hand too."""
     from sinara.record import to_json
 
     scope = find_scope(**chosen)
-    every = (record for step in scope.steps() for record in runs.records(step))
+    every: Iterator[RunRecord | PipelineRecord] = chain(
+        (record for step in scope.steps() for record in runs.records(step)),
+        (record for of in scope.pipelines() for record in pipeline_runs.records(of)),
+    )
     chosen_ones = [record for record in every if status in (None, record.status)]
-    records = sorted(chosen_ones, key=lambda record: record.run_id, reverse=True)
+    records = sorted(chosen_ones, key=lambda record: record.run_id.partition("-")[2], reverse=True)
     if as_json:
         print_json("runs", [json.loads(to_json(record)) for record in records[:most]])
         return
@@ -53,7 +58,7 @@ def list_runs(most: int, status: str | None, as_json: bool, **chosen: str | None
     print_table(
         ("run", "step", "status", "seconds", "started", "message"),
         [
-            (r.run_id, r.step_name, _state(r), f"{r.seconds:.1f}", r.started[:19], r.message[:80])
+            (r.run_id, _of(r), _state(r), f"{r.seconds:.1f}", r.started[:19], r.message[:80])
             for r in records[:most]
         ],
     )
@@ -67,7 +72,11 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
     """Show one run: what it read and wrote, how it ended. RUN: an id, its beginning, or 'last'."""
     from sinara.record import to_json
 
-    step, whole = find_run(find_scope(**chosen), run_id)
+    scope = find_scope(**chosen)
+    if (found := find_pipeline_run(scope, run_id)) is not None:
+        pipeline_runs.show(*found, as_json=as_json)
+        return
+    step, whole = find_run(scope, run_id)
     record = runs.read_run(step, whole)
     if as_json:
         print_json("run", {**json.loads(to_json(record)), "notes": list(step.notes(whole))})
@@ -85,6 +94,7 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
             "changed": ", ".join(record.code.dirty),
             "tag": record.tag,
             "resumed from": record.resumed_from,
+            "part of": record.pipeline_run,
             "data": record.url,
             "report": None if folder is None else folder / "index.html",
         }
@@ -139,9 +149,15 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
     help="Only the traceback of the cell that failed.",
 )
 @click.option("--locals", "with_locals", is_flag=True, help="The traceback, and the variables.")
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on until the run ends.")
 @_json
 def log(
-    run_id: str, only_traceback: bool, with_locals: bool, as_json: bool, **chosen: str | None
+    run_id: str,
+    only_traceback: bool,
+    with_locals: bool,
+    following: bool,
+    as_json: bool,
+    **chosen: str | None,
 ) -> None:
     """Print what a run said while it went, with cell and time (UTC).
 
@@ -149,7 +165,11 @@ def log(
     """
     from sinara.console import log_lines
 
-    step, whole = find_run(find_scope(**chosen), run_id, by_hand=False)
+    scope = find_scope(**chosen)
+    if (found := find_pipeline_run(scope, run_id)) is not None:
+        pipeline_runs.log(*found, following=following, as_json=as_json)
+        return
+    step, whole = find_run(scope, run_id, by_hand=False)
     runs.refuse_snapshot(step, whole)
     if only_traceback or with_locals:
         for substep in step.read_record(whole).substeps:
@@ -157,6 +177,9 @@ def log(
                 click.echo("\n".join(substep.failure.traceback) or substep.failure.message)
                 for line in debug.variables(step, whole, substep.name) if with_locals else ():
                     click.echo(line)
+        return
+    if following:
+        follow.step_log(step, whole)
         return
     lines = step.get_file(whole, "log.jsonl").decode("utf-8", "replace").splitlines()
     events = [event for event in map(_event, lines) if event is not None]
@@ -222,10 +245,23 @@ def recover(as_json: bool, **chosen: str | None) -> None:
     )
 
 
-command.add_command(debug.command)
+for _one in (
+    clean.command,
+    debug.command,
+    diff.command,
+    *follow.commands,
+    *reproduce.commands,
+):
+    command.add_command(_one)
 
 
-def _state(record: RunRecord) -> str:
+def _of(record: RunRecord | PipelineRecord) -> str:
+    return record.step_name if isinstance(record, RunRecord) else "(pipeline)"
+
+
+def _state(record: RunRecord | PipelineRecord) -> str:
+    if isinstance(record, PipelineRecord):
+        return record.status
     return f"{record.status} (interactive)" if record.interactive else record.status
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from sinara.errors import RunNotFoundError, SinaraError, UsageError
 from sinara.names import StepName
 from sinara.settings import Settings, load_settings
 from sinara.store import StepStore, Store, open_store
+from sinara.store.pipelines import PREFIX, PipelineRuns
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,6 +47,14 @@ class Scope:
         return open_store(
             env.root, storage_options=env.storage_options, durability=self.settings.durability
         )
+
+    def pipelines(self) -> Iterator[PipelineRuns]:
+        """Return the runs of the pipelines in scope; none if it is one step's or one zone's."""
+        if self.step is None and self.zone is None:
+            store = self.store()
+            for name in store.pipelines():
+                if self.pipeline in (None, name):
+                    yield store.pipeline(name)
 
     def steps(self) -> Iterator[StepStore]:
         """Return the steps in scope that have data or runs, by name."""
@@ -97,6 +106,69 @@ def find_scope(env: str | None, pipeline: str | None, zone: str | None, step: st
     return Scope(settings, env_name, pipeline, zone, step, others)
 
 
+def find_pipeline_run(scope: Scope, run_id: str) -> tuple[PipelineRuns, str] | None:
+    """Return the runs of a pipeline and the whole id of one of them; ``None`` if it is a step's.
+
+    Args:
+        scope: Where to look. A run that was asked for by its id is looked for in every env, and
+            from within a step, too.
+        run_id: An id, the beginning of one, or ``last``: the last run of all.
+
+    Raises:
+        RunNotFoundError: If it can only be a pipeline's run, and there is none.
+        UsageError: If the beginning fits more than one.
+    """
+    everywhere = [scope, *scope.elsewhere()]
+    if run_id == "last":
+        places = [(scope, "")]
+    elif run_id.startswith(PREFIX):
+        places = [(replace(one, step=None, zone=None), run_id) for one in everywhere]
+    else:
+        return None
+    found = [
+        (runs, whole)
+        for place, begin in places
+        for runs in place.pipelines()
+        for whole in (runs.run_ids()[:1] if run_id == "last" else runs.run_ids())
+        if whole.startswith(begin)
+    ]
+    if not found and run_id != "last":
+        raise RunNotFoundError(f"No run '{run_id}' here. See what there is: sinara run list")
+    if run_id == "last":
+        newest = max(found, key=lambda pair: pair[1], default=None)
+        return newest if newest and not _is_older(scope, newest[1]) else None
+    exact = [pair for pair in found if pair[1] == run_id]
+    if len(found) > 1 and len(exact) != 1:
+        raise UsageError(f"'{run_id}' fits {len(found)} runs. Give more of the id.")
+    return (exact or found)[0]
+
+
+def _is_older(scope: Scope, pipeline_run: str) -> bool:
+    """Return whether a step was run by itself after a run of the pipeline."""
+    stamp = pipeline_run.removeprefix(PREFIX)
+    for step in scope.steps():
+        for run_id in _last_begun(step, step.run_ids()):
+            if run_id.removeprefix("run-") > stamp and not step.read_record(run_id).pipeline_run:
+                return True
+    return False
+
+
+def _last_begun(step: StepStore, run_ids: Sequence[str]) -> list[str]:
+    """Return the first of ``run_ids`` that has a record, or was made by hand; at most one.
+
+    A run has its folder a moment before it has its record.
+    """
+    from sinara.cli.runs import read_run
+
+    for run_id in run_ids:
+        try:
+            read_run(step, run_id)
+        except RunNotFoundError:
+            continue
+        return [run_id]
+    return []
+
+
 def find_run(scope: Scope, run_id: str, *, by_hand: bool = True) -> tuple[StepStore, str]:
     """Return the step and the whole id of a run.
 
@@ -135,7 +207,8 @@ def _fitting(scope: Scope, run_id: str, by_hand: bool) -> list[tuple[str, StepSt
     found: list[tuple[str, StepStore]] = []
     for step in scope.steps():
         ids = run_ids(step) if by_hand or run_id != "last" else list(step.run_ids())
-        chosen = ids[:1] if run_id == "last" else [i for i in ids if i.startswith(run_id)]
+        last = run_id == "last"
+        chosen = _last_begun(step, ids) if last else [i for i in ids if i.startswith(run_id)]
         found.extend((i, step) for i in chosen)
     return found
 

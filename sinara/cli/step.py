@@ -103,6 +103,19 @@ def check(
     return 3 if any(finding.severity == "error" for finding in findings) else 0
 
 
+@command.command("git-filter")
+@_folder
+def git_filter(folder: Path) -> None:
+    """Keep outputs of notebooks out of Git, in this clone; the files keep theirs.
+
+    Steps made by sinara have it on. It works through the .gitattributes that a step has.
+    """
+    from sinara.repository import switch_on
+
+    was_off = switch_on(folder.resolve())
+    click.echo("Switched on." if was_off else "It is on already.", err=True)
+
+
 @command.command("run")
 @_folder
 @_env

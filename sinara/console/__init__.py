@@ -4,8 +4,8 @@ Everything goes to the error stream, so that results on the output stream stay c
 """
 
 from sinara.console.history import log_lines
-from sinara.console.lines import say
+from sinara.console.lines import inert, say
 from sinara.console.live import Console
 from sinara.console.told import tell_end
 
-__all__ = ["Console", "log_lines", "say", "tell_end"]
+__all__ = ["Console", "inert", "log_lines", "say", "tell_end"]

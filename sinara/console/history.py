@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from sinara.console.lines import inert
 from sinara.console.rows import Rows, without_colour
 from sinara.console.words import duration, in_cell, place, told
 from sinara.runner import RunEvent
@@ -38,7 +39,7 @@ def log_lines(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             begun = event if event.kind == "cell_start" else None
         if event.kind not in {"kernel", "cell_start", "publish_start"}:
             yield from _rest(rows)
-            yield f"{time}  {_said(event).strip()}"
+            yield inert(f"{time}  {_said(event).strip()}")
     yield from _rest(rows)
     if begun is not None:
         yield f"{' ' * 14}{begun.substep}{in_cell(begun.substep, begun.cell)} has not ended"

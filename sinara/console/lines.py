@@ -6,6 +6,15 @@ import sys
 from typing import TextIO
 
 
+def inert(text: str) -> str:
+    r"""Return one line in which nothing is left that a terminal would act on.
+
+    Escape sequences, line ends and other signs that are not seen, such as those that turn the
+    direction of writing, are shown as escapes: ``\\x1b``.
+    """
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
+
+
 def say(line: str, stream: TextIO | None = None) -> None:
     """Print one line.
 

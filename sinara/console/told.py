@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from sinara.console.lines import say
+from sinara.console.lines import inert, say
+from sinara.contract.told import broken_line
 from sinara.record import Failure, RunRecord, SubstepRecord
 
 _LINES_AROUND = 2
@@ -26,7 +28,12 @@ def tell_end(record: RunRecord, evidence: Path, stream: TextIO | None = None) ->
 
 
 def end_lines(record: RunRecord, evidence: Path) -> Iterator[str]:
-    """Return the lines of :func:`tell_end`."""
+    """Return the lines of :func:`tell_end`; nothing in them acts on a terminal."""
+    for text in _end(record, evidence):
+        yield from map(inert, text.split("\n"))
+
+
+def _end(record: RunRecord, evidence: Path) -> Iterator[str]:
     failed = next((s for s in record.substeps if s.failure is not None), None)
     if failed is not None and failed.failure is not None:
         yield from _failure(record, failed, failed.failure, evidence)
@@ -46,13 +53,27 @@ def _failure(
     yield f"x {where}, after {substep.seconds:.1f} s{tries}"
     if substep.notebook:
         yield from (f"    {shown}" for shown in _source(evidence / substep.notebook, failure))
-    yield f"  {failure.message}"
+    yield from _cause(substep, failure)
     if substep.notebook:
         yield f"  executed notebook  {evidence / substep.notebook}"
     if failure.traceback:
         yield f"  full traceback     sinara run log {record.run_id} --traceback"
     if substep.notebook:
         yield f"  look into it       sinara run debug {record.run_id}"
+
+
+def _cause(substep: SubstepRecord, failure: Failure) -> Iterator[str]:
+    """Return the cause; of a contract each broken rule and each row that breaks it on a line."""
+    broken = [e for e in (*substep.inputs, *substep.outputs) if any(not r.kept for r in e.contract)]
+    if failure.kind != "contract" or not broken:
+        yield f"  {failure.message}"
+    for entity in broken if failure.kind == "contract" else ():
+        what = "Output" if entity.kind == "outputs" else "Input"
+        yield f"  {what} '{entity.name}' breaks its contract:"
+        for rule in entity.contract:
+            if not rule.kept:
+                yield f"    {broken_line(replace(rule, sample=()))}"
+                yield from (f"      {row}" for row in rule.sample)
 
 
 def _source(notebook: Path, failure: Failure) -> list[str]:

@@ -168,7 +168,9 @@ def _failed_cell(substep: SubstepRecord, notebook: dict[str, Any]) -> int | None
     failure = substep.failure
     if failure is not None and failure.cell is not None:
         return failure.cell if 0 <= failure.cell < len(cells) else None
-    if substep.status == "succeeded" or (failure is not None and failure.kind == "outputs"):
+    if substep.status == "succeeded" or (
+        failure is not None and failure.kind in ("outputs", "contract")
+    ):
         return None
     for index, cell in enumerate(cells):
         status = (cell.get("metadata") or {}).get("sinara", {}).get("status")

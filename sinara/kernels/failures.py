@@ -195,6 +195,13 @@ def no_answer(where: str, index: int, seconds: float) -> Failure:
     return Failure(kind="kernel died", message=message, cell=index)
 
 
+def not_enforced(language: str) -> Failure:
+    """Return the failure of a kernel in which the rules of ``strict_files`` cannot be in force."""
+    why = "Landlock refused" if language == "python" else f"its language is {language}"
+    message = f"No cell ran: strict_files could not be put in force in the kernel ({why})."
+    return Failure(kind="error", message=message)
+
+
 def interrupted(number: int, where: str, index: int | None) -> Failure:
     """Return the failure of a run that a signal to the driver ended."""
     message = f"Stopped by {signal_name(number)} {where}."

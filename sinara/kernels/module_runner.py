@@ -1,7 +1,8 @@
 """Run a Python file as ``__main__`` and say how it ended; started by its own path.
 
-``python -P module_runner.py RESULT SCRIPT [ARGUMENT...]``: RESULT gets one JSON object if
-the script raised. ``StopExecution`` ends with 254, as it ends a whole step.
+``python -P module_runner.py RESULT FIRST SCRIPT [ARGUMENT...]``: RESULT gets one JSON object if
+the script raised. FIRST is a file of ours that runs before it. ``StopExecution`` ends
+with 254, as it ends a whole step.
 Only the standard library is imported, and only before the script.
 """
 
@@ -19,7 +20,8 @@ STOPPED = 254
 
 def main() -> None:
     """Run the script; leave by ``SystemExit``."""
-    result, script, *arguments = sys.argv[1:]
+    result, first, script, *arguments = sys.argv[1:]
+    exec(compile(Path(first).read_text(encoding="utf-8"), first, "exec"), {})
     sys.argv = [script, *arguments]
     sys.path.insert(0, str(Path(script).parent))
     for stream in (sys.stdout, sys.stderr):  # whole lines, as they come

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sinara.audit.inside import Audit
 from sinara.kernels import failures, processes
 from sinara.kernels.exits import Exit
 from sinara.kernels.limits import Limit, earliest, limit
@@ -45,7 +46,7 @@ def run_module(path: Path, argv: Sequence[str], output: Path, options: ExecuteOp
     """Run ``path`` and return what became of it; see :func:`sinara.execute.execute_module`."""
     began = time.monotonic()
     run = ModuleRun(path, output, options)
-    with caught() as signals:
+    with caught(options.stop) as signals:
         run.execute(argv, signals)
     seconds = time.monotonic() - began
     run.conclude(seconds)
@@ -92,7 +93,17 @@ class ModuleRun:
         self.options.runtime_folder.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="m-", dir=self.options.runtime_folder))
         result = folder / "result.json"
-        command = [sys.executable, "-P", str(RUNNER), str(result), str(self.path.resolve()), *argv]
+        first = folder / "first.py"
+        first.write_text(_first(self.options.audit), encoding="utf-8")
+        command = [
+            sys.executable,
+            "-P",
+            str(RUNNER),
+            str(result),
+            str(first),
+            str(self.path.resolve()),
+            *argv,
+        ]
         with Pipes() as pipes:
             process = processes.start(
                 command,
@@ -224,6 +235,11 @@ class ModuleRun:
     def _save(self, *, final: bool = False) -> None:
         self.notebook.cells[CELL]["outputs"] = as_nodes(self._outputs.as_list())
         self._writer.write(self.notebook, final=final)
+
+
+def _first(audit: Audit | None) -> str:
+    """Return what the module's process does before the module."""
+    return audit.enforcing + audit.watching if audit is not None else ""
 
 
 def _read_result(result: Path) -> dict[str, Any]:

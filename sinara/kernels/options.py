@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from sinara.audit.inside import Audit
+from sinara.kernels.signals import StopRequest
 from sinara.record import CellRecord, Failure, SubstepStatus
 
 if TYPE_CHECKING:
@@ -84,8 +86,10 @@ class ExecuteOptions:
         warm: Whether to use a kernel that was prepared ahead, where one can be.
         preload: Further modules to import ahead in the process that kernels are forked from.
         failure_file: Where the variables of a failed cell are written, as JSON; if anywhere.
+        audit: How the files that it touches are watched, and what is refused; ``None``: not.
         on_event: Called, in the thread that executes, for everything that happens.
         between: Does something before and after each cell that has something to run.
+        stop: Stands for the signals to this process, for work in threads.
     """
 
     runtime_folder: Path
@@ -103,8 +107,10 @@ class ExecuteOptions:
     warm: bool = True
     preload: tuple[str, ...] = ()
     failure_file: Path | None = None
+    audit: Audit | None = None
     on_event: Callable[[ExecuteEvent], None] | None = None
     between: Between | None = None
+    stop: StopRequest | None = None
 
 
 def cell_metadata(status: str, cause: str | None, seconds: float) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from sinara.kernels.watch import Died, Interruption, Overdue, Signalled, Stopped
 from sinara.record import Failure
 
 ASK_AGAIN_SECONDS = 0.5
+ENFORCE_SECONDS = 20.0  # for a kernel to put its rules in force
 ANSWER_SECONDS = 1.5  # for an answer that is late, after the cell has ended
 
 
@@ -196,8 +197,26 @@ class Session:
         )
         if code:
             self.client.execute(code, silent=True)
+        self._begin_audit()
         how = self.client.kernel.how
         self.emit("kernel", text=f"{self.client.kernel.spec.name}, {how}", status="started")
+
+    def _begin_audit(self) -> None:
+        """Have the kernel watch its files; what its rules refuse is refused before any cell.
+
+        Raises:
+            Ended: If there are rules that cannot be put in force.
+        """
+        audit, language = self.options.audit, self.language_info.get("name")
+        if audit is None:
+            return
+        if audit.rules is not None and not (
+            language == "python" and self.aside(audit.enforcing, ENFORCE_SECONDS)
+        ):
+            self._explained(lambda: self.watch.check(lambda: True, self._take))
+            raise Ended("failed", failures.not_enforced(str(language)))
+        if language == "python":
+            self.client.execute(audit.watching, silent=True)
 
     def _run_cell(self, index: int, cell: Cell, *, is_last: bool) -> None:
         def emit(name: str, text: str) -> None:

@@ -7,6 +7,7 @@ the environment, the user and the system), without reading any Jupyter configura
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import os
@@ -99,8 +100,21 @@ def find_kernel(name: str | None, metadata: Mapping[str, Any] | None = None) -> 
 
 def installed_kernels() -> dict[str, Path]:
     """Return the folder of every installed kernel by its name in lower case."""
+    return dict(_installed(tuple((folder, _changed(folder)) for folder in _kernel_folders())))
+
+
+def _changed(folder: Path) -> int:
+    """Return when a kernel was added or removed last, ns; 0 if there is no such folder."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@functools.lru_cache(maxsize=4)  # a pipeline asks for the kernel of each of its notebooks
+def _installed(folders: tuple[tuple[Path, int], ...]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for parent in _kernel_folders():
+    for parent, _ in folders:
         try:
             names = sorted(entry.name for entry in os.scandir(parent))
         except OSError:

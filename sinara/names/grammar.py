@@ -6,6 +6,7 @@ stripped or repaired first, because every repair is a second spelling of the sam
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -107,6 +108,7 @@ def _entity_rule(value: str) -> str:
     return _component_rule(value, dots=True)
 
 
+@functools.lru_cache(maxsize=4096)  # a pipeline has few names, each looked at many times
 def _component_rule(value: str, *, dots: bool) -> str:
     if not value:
         return "it is empty"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class StepParams:
         """References in pipeline and step parameters, by path; a notebook's are checked apart."""
         return dict(find_references({PIPELINE: self.pipeline_params, STEP: self.step_params}))
 
-    @property
+    @cached_property
     def step(self) -> names.StepName:
         """The four names of the step."""
         return names.StepName(self.env_name, self.pipeline_name, self.zone_name, self.step_name)
@@ -140,7 +141,7 @@ def _override(
 
 
 def _set_env(pipeline: Draft, env_name: str | None, *, overridden: bool) -> None:
-    if env_name is None:
+    if not env_name:  # as in a file: an empty one is none
         return
     if overridden and pipeline.values["env_name"] != env_name:
         raise ParamsError(

@@ -21,7 +21,7 @@ from sinara.reading.source import NotPythonError, parse_cell
 CHECKPOINT_TAG = "checkpoint"
 _INJECTED = "injected-parameters"
 # Tags that change what a cell does; all others may come and go.
-_TAGS_THAT_COUNT = frozenset(
+TAGS_THAT_COUNT = frozenset(
     {CHECKPOINT_TAG, "parameters", "params", "skip-execution", "raises-exception"}
 )
 _FORM = "has to name the variables to save and nothing else, as in: model, history"
@@ -87,6 +87,11 @@ def code_digests(cells: Sequence[CellSource]) -> tuple[str, ...]:
     return tuple(_digest(cell) for cell in counted(cells))
 
 
+def tags_that_count(cell: CellSource) -> frozenset[str]:
+    """Return the tags of a cell that change what it does."""
+    return TAGS_THAT_COUNT.intersection(cell.tags)
+
+
 def _digest(cell: CellSource) -> str:
-    told = [cell.source, sorted(_TAGS_THAT_COUNT.intersection(cell.tags))]
+    told = [cell.source, sorted(tags_that_count(cell))]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

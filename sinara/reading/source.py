@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import warnings
 from collections.abc import Callable
@@ -17,6 +18,7 @@ _FOREIGN_MAGICS = words(
     "system sx ! perl ruby python python2 python3 pypy timeit"
 )
 _LINE = re.compile(r"^(\s*)(?:(\w[\w.]*(?:\s*,\s*\w+)*)\s*=\s*)?([%!])(?!=)(.*)$")
+_SHORT = 2000  # characters of a cell whose tree may be kept in memory
 _HELP = re.compile(r"^(\s*)(?:\?{1,2}[\w.]+|[\w.]+\?{1,2})\s*$")
 
 
@@ -32,6 +34,8 @@ class NotPythonError(Exception):
 
 def parse_cell(source: str) -> list[ast.stmt]:
     """Return the statements of a cell; a magic becomes a call of ``get_ipython()``.
+
+    Equal cells may share their nodes: change none of them.
 
     Raises:
         NotPythonError: If the cell is no Python, nor what IPython makes of it.
@@ -90,7 +94,24 @@ def _by_ipython(source: str) -> str:
         raise NotPythonError(error.msg or "invalid syntax", error.lineno or 1) from None
 
 
+@functools.lru_cache(maxsize=128)  # steps of one template share most of their cells
+def _parse_text(source: str) -> tuple[ast.stmt, ...] | NotPythonError:
+    try:
+        return tuple(_parse_anew(source))
+    except NotPythonError as error:
+        return error
+
+
 def _parse(source: str) -> list[ast.stmt]:
+    if len(source) > _SHORT:
+        return _parse_anew(source)
+    parsed = _parse_text(source)
+    if isinstance(parsed, NotPythonError):
+        raise NotPythonError(parsed.text, parsed.line)
+    return list(parsed)
+
+
+def _parse_anew(source: str) -> list[ast.stmt]:
     try:
         with warnings.catch_warnings():  # "\d" in a cell is the notebook's affair
             warnings.simplefilter("ignore")

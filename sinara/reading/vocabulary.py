@@ -18,6 +18,7 @@ CONSTANTS = {
         "ENTITY_NAME",
         "ENTITY_PATH",
         "SUBSTEP_NAME",
+        "CONTRACT",
     )
 }
 FUNCTIONS = frozenset(

@@ -6,7 +6,15 @@ process is gone and the record still says ``running``, recovery makes it ``lost`
     running ──► succeeded | failed | cancelled | stopped (design mode) | lost
 """
 
-from sinara.record.coding import from_json, plain, to_json
+from sinara.record.coding import from_json, pipeline_from_json, plain, to_json
+from sinara.record.pipeline import (
+    PipelineRecord,
+    PipelineStatus,
+    Point,
+    StepState,
+    StepStatus,
+    SubstepState,
+)
 from sinara.record.runinfo import metrics, runinfo
 from sinara.record.values import (
     SCHEMA_VERSION,
@@ -16,6 +24,8 @@ from sinara.record.values import (
     CodeRecord,
     EntityRecord,
     Failure,
+    FilesTouched,
+    FileTouched,
     RunRecord,
     RunStatus,
     SubstepRecord,
@@ -30,12 +40,21 @@ __all__ = [
     "CodeRecord",
     "EntityRecord",
     "Failure",
+    "FileTouched",
+    "FilesTouched",
+    "PipelineRecord",
+    "PipelineStatus",
+    "Point",
     "RunRecord",
     "RunStatus",
+    "StepState",
+    "StepStatus",
     "SubstepRecord",
+    "SubstepState",
     "SubstepStatus",
     "from_json",
     "metrics",
+    "pipeline_from_json",
     "plain",
     "runinfo",
     "to_json",

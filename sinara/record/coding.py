@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from sinara.errors import CorruptError, StoreError
+from sinara.record.pipeline import PipelineRecord
 from sinara.record.values import SCHEMA_VERSION, RunRecord
 
 _DEEPEST = 50  # levels of nesting kept of a value; deeper ones become their text
 
 
-def to_json(record: RunRecord) -> str:
+def to_json(record: RunRecord | PipelineRecord) -> str:
     """Return ``record`` as JSON text that UTF-8 can hold.
 
     Values that JSON does not know become what a person would write: a NumPy scalar its
@@ -82,6 +83,17 @@ def from_json(text: str | bytes) -> RunRecord:
         StoreError: A newer sinara wrote it.
         CorruptError: It is no record: not JSON, a key missing, or a value of a wrong type.
     """
+    record: RunRecord = _read(text, RunRecord)
+    return record
+
+
+def pipeline_from_json(text: str | bytes) -> PipelineRecord:
+    """Return the record of a pipeline run that ``text`` holds; raises as :func:`from_json`."""
+    record: PipelineRecord = _read(text, PipelineRecord)
+    return record
+
+
+def _read(text: str | bytes, kind: type) -> Any:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -94,65 +106,139 @@ def from_json(text: str | bytes) -> RunRecord:
             f"Run '{data.get('run_id')}' was recorded by a newer sinara (schema {version}; "
             f"this one reads up to {SCHEMA_VERSION}). Upgrade: pip install -U sinara"
         )
-    record: RunRecord = _build(RunRecord, data, "record")
-    return record
+    try:
+        return _reader(kind)(data)
+    except _Mismatch as error:
+        raise CorruptError(f"A run record is damaged: record{error.place} {error.what}.") from None
+
+
+# -- readers: a function for each type, made once, since thousands of records are read ---------
+
+Reader = Callable[[Any], Any]
+
+
+class _Mismatch(Exception):
+    """A value that is not of its field's type; ``place`` grows on the way out."""
+
+    def __init__(self, what: str, place: str = "") -> None:
+        super().__init__(what)
+        self.what, self.place = what, place
+
+    def inside(self, part: str) -> _Mismatch:
+        return _Mismatch(self.what, f"{part}{self.place}")
+
+
+def _wrong(wanted: str, found: Any) -> _Mismatch:
+    return _Mismatch(f"has to be {wanted}; found {_text(found)[:60]!r}")
 
 
 @cache
-def _hints(cls: Any) -> dict[str, Any]:
-    return get_type_hints(cls)
-
-
-def _build(cls: Any, data: Any, where: str) -> Any:
-    """Return a ``cls`` made of the keys of ``data`` that it knows."""
-    if not isinstance(data, dict):
-        raise _wrong(where, "an object", data)
-    given: dict[str, Any] = {}
-    for known in fields(cls):
-        if known.name in data:
-            hint = _hints(cls)[known.name]
-            given[known.name] = _read(hint, data[known.name], f"{where}.{known.name}")
-        elif known.default is MISSING and known.default_factory is MISSING:
-            raise CorruptError(f"A run record is damaged: {where}.{known.name} is missing.")
-    return cls(**given)
-
-
-def _read(hint: Any, value: Any, where: str) -> Any:
-    """Return ``value`` as the type ``hint`` of a field has it."""
+def _reader(hint: Any) -> Reader:
+    """Return the function that gives a JSON value as the type ``hint`` of a field has it."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
-        return value
+        return lambda value: value
     if origin is Literal:
-        if value not in inner:
-            raise _wrong(where, " or ".join(map(str, inner)), value)
-        return value
+        return _literal_reader(inner)
     if origin in (Union, types.UnionType):
-        return None if value is None else _read(inner[0], value, where)
+        some = _reader(inner[0])
+        return lambda value: None if value is None else some(value)
     if origin is tuple:
-        return _read_tuple(inner, value, where)
+        return _list_reader(inner[0]) if inner[-1] is Ellipsis else _pair_reader(inner)
     if origin is dict:
+        return _dict_reader(_reader(inner[1]))
+    return _object_reader(hint) if is_dataclass(hint) else _scalar_reader(hint)
+
+
+def _scalar_reader(hint: type) -> Reader:
+    def read(value: Any) -> Any:
+        if type(value) is hint:
+            return value
+        if hint is float and type(value) is int:
+            return float(value)
+        raise _wrong(hint.__name__, value)
+
+    return read
+
+
+def _literal_reader(allowed: tuple[Any, ...]) -> Reader:
+    def read(value: Any) -> Any:
+        if value not in allowed:
+            raise _wrong(" or ".join(map(str, allowed)), value)
+        return value
+
+    return read
+
+
+def _dict_reader(some: Reader) -> Reader:
+    def read(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise _wrong(where, "an object", value)
-        return {key: _read(inner[1], item, f"{where}.{key}") for key, item in value.items()}
-    if is_dataclass(hint):
-        return _build(hint, value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise _wrong(where, hint.__name__, value)
-    return value
+            raise _wrong("an object", value)
+        try:
+            return {key: some(item) for key, item in value.items()}
+        except _Mismatch:
+            return {key: _at(some, item, f".{key}") for key, item in value.items()}
+
+    return read
 
 
-def _read_tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise _wrong(where, "a list", value)
-    if inner[-1] is not Ellipsis and len(inner) != len(value):
-        raise _wrong(where, f"{len(inner)} items", value)
-    kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
-    pairs = zip(kinds, value, strict=True)
-    return tuple(_read(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
+def _list_reader(kind: Any) -> Reader:
+    some = _reader(kind)
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise _wrong("a list", value)
+        try:
+            return tuple([some(item) for item in value])
+        except _Mismatch:  # only now is it worth counting which one it is
+            return tuple(_at(some, item, f"[{i}]") for i, item in enumerate(value))
+
+    return read
 
 
-def _wrong(where: str, wanted: str, found: Any) -> CorruptError:
-    shown = _text(found)[:60]
-    return CorruptError(f"A run record is damaged: {where} has to be {wanted}; found {shown!r}.")
+def _pair_reader(kinds: tuple[Any, ...]) -> Reader:
+    readers = [_reader(kind) for kind in kinds]
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise _wrong("a list", value)
+        if len(value) != len(readers):
+            raise _wrong(f"{len(readers)} items", value)
+        try:
+            return tuple([reader(item) for reader, item in zip(readers, value, strict=True)])
+        except _Mismatch:
+            return tuple(_at(readers[i], item, f"[{i}]") for i, item in enumerate(value))
+
+    return read
+
+
+def _object_reader(cls: Any) -> Reader:
+    hints = get_type_hints(cls)
+    known = [
+        (each.name, _reader(hints[each.name]), each.default is each.default_factory is MISSING)
+        for each in fields(cls)
+    ]
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise _wrong("an object", value)
+        given = {}
+        name = ""
+        try:
+            for name, reader, required in known:
+                if name in value:
+                    given[name] = reader(value[name])
+                elif required:
+                    raise _Mismatch("is missing")
+        except _Mismatch as error:
+            raise error.inside(f".{name}") from None
+        return cls(**given)
+
+    return read
+
+
+def _at(reader: Reader, value: Any, place: str) -> Any:
+    try:
+        return reader(value)
+    except _Mismatch as error:
+        raise error.inside(place) from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sinara.contract import RuleResult
+
 SCHEMA_VERSION = 1
 
 RunStatus = Literal["running", "succeeded", "failed", "cancelled", "stopped", "lost"]
@@ -20,7 +22,7 @@ class Failure:
     """Why a substep failed, and where."""
 
     # "cell", "early exit", "kernel died", "timeout", "memory", "cpu limit", "outputs", "inputs",
-    # "interrupted", "error"
+    # "contract", "interrupted", "error"
     kind: str
     message: str  # one line
     cell: int | None = None  # index in the notebook, from 0
@@ -59,6 +61,7 @@ class EntityRecord:
     columns: tuple[tuple[str, str], ...] = ()  # (name, Arrow type)
     manifest: str | None = None  # sha256 of the sealed manifest
     note: str = ""  # "unverified", "interactive", ...
+    contract: tuple[RuleResult, ...] = ()  # its rules, checked; none if it has no contract
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,34 @@ class AttemptRecord:
     peak_memory: int | None = None  # bytes, where it is known
     wait: float | None = None  # seconds before the next attempt; None: there was none
     note: str = ""  # why there was none, if one was left
+
+
+@dataclass(frozen=True)
+class FileTouched:
+    """One file, or one folder that was listed, that a substep read or wrote undeclared."""
+
+    path: str  # relative to the step's folder if it lies there, else absolute; a folder ends in /
+    sha256: str | None = None  # of what was read, if it lies in the step's folder
+    bytes: int | None = None
+    seen: str = "python"  # "system": the file system told it, whichever process it was
+    note: str = ""  # "not there", "removed", "changed while it ran", "link to /data/a.csv", ...
+
+    @property
+    def of_step(self) -> bool:
+        """Whether it lies in the step's folder."""
+        return not self.path.startswith("/")
+
+
+@dataclass(frozen=True)
+class FilesTouched:
+    """What a substep did to files beside what it declares, as far as it was watched."""
+
+    read: tuple[FileTouched, ...] = ()
+    written: tuple[FileTouched, ...] = ()
+    commands: tuple[str, ...] = ()  # programs that it started, without their arguments
+    addresses: tuple[str, ...] = ()  # host:port
+    watched: tuple[str, ...] = ()  # what was watched and what was not, in sentences
+    complete: bool = False  # whether every file of the step that it read is in ``read``
 
 
 @dataclass(frozen=True)
@@ -100,6 +131,7 @@ class SubstepRecord:
     attempts: tuple[AttemptRecord, ...] = ()  # all, in order; none if none may be tried again
     adopted_from: str | None = None  # the run that executed it; this run took over its outputs
     resumed: str = ""  # in a resumed run: from where it went on, and why; one line
+    files: FilesTouched | None = None  # None: nothing was watched
 
 
 @dataclass(frozen=True)
@@ -143,4 +175,6 @@ class RunRecord:
     versions: dict[str, str] = field(default_factory=dict)
     tag: str | None = None
     resumed_from: str | None = None  # the run that this one goes on with
+    pipeline_run: str | None = None  # the run of the whole pipeline that it is part of
+    aside: bool = False  # nobody reads it by default: a point of a sweep, a run made again
     schema_version: int = SCHEMA_VERSION

@@ -11,8 +11,10 @@ from sinara.report.attempts import attempts
 from sinara.report.budget import Budget
 from sinara.report.cells import Cell, cell_section, read_cells, time_strip
 from sinara.report.code import notebook_language
+from sinara.report.contracts import contracts, contracts_note, is_broken
 from sinara.report.elements import Html, el, join
 from sinara.report.facts import Limits, block, entities, facts, failure_box, metrics, values
+from sinara.report.files import files_block
 from sinara.report.guard import guarded
 from sinara.report.markdown import headings
 from sinara.report.outputs import Place, markdown_block, output_kinds, outputs
@@ -49,8 +51,15 @@ def build_report(
         block("Variables at the failure", variables(kept), opened=False, note=frames_note(kept)),
         block("Metrics", metrics(substep.metrics, _LIMITS)),
         block(
+            "Contracts",
+            contracts(substep, _LIMITS),
+            opened=is_broken(substep),
+            note=contracts_note(substep),
+        ),
+        block(
             "Inputs, outputs, parameters", _details(substep), opened=False, note=_counts(substep)
         ),
+        files_block(substep.files, _LIMITS),
         block("Contents", _contents(cells), opened=False),
         time_strip(cells),
         [guarded(cell_name(cell.index), cell_section, cell, language, budget) for cell in cells],

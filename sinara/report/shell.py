@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,8 +16,24 @@ def _style() -> str:
     return (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
-def page(title: str, header: Html, main: Html) -> str:
+def page(
+    title: str,
+    header: Html,
+    main: Html,
+    *,
+    styles: Sequence[str] = (),
+    script: str = "",
+    no_script: Html | None = None,
+) -> str:
     """Return a whole HTML document that needs nothing but itself.
+
+    Args:
+        title: In the browser's tab.
+        header: The bar at the top.
+        main: The page.
+        styles: Styles that stand in ``main``.
+        script: The page's own script; it may load nothing.
+        no_script: Stands in the head where no script runs.
 
     With no frame in it the page runs no script, and its one style is pinned by its hash. Frames
     inherit the page's policy, and tables of pandas bring styles of their own: a page with frames
@@ -25,21 +42,25 @@ def page(title: str, header: Html, main: Html) -> str:
     """
     style = _style() + rules(main)
     has_frames = "<iframe" in main
-    policy = _policy(f"{digest(LISTENER)} {digest(REPORTER)}") if has_frames else _policy()
-    styles = "'unsafe-inline'" if has_frames else digest(style)
+    scripts = [LISTENER, REPORTER] if has_frames else []
+    scripts += [script] if script else []
+    policy = _policy(" ".join(map(digest, scripts))) if scripts else _policy()
+    allowed = "'unsafe-inline'" if has_frames else " ".join(map(digest, [style, *styles]))
     head = el(
         "head",
         None,
         el("meta", {"charset": "utf-8"}),
-        _meta("Content-Security-Policy", f"{policy}; style-src {styles}"),
+        _meta("Content-Security-Policy", f"{policy}; style-src {allowed}"),
         el("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
         el("meta", {"name": "color-scheme", "content": "light dark"}),
         el("meta", {"name": "referrer", "content": "no-referrer"}),
         el("title", None, title),
         el("style", None, Html(style)),
+        Html(f"<noscript>{no_script}</noscript>") if no_script else None,
     )
-    script = el("script", None, Html(LISTENER)) if has_frames else None
-    body = el("body", None, script, header, el("main", None, main))
+    listener = el("script", None, Html(LISTENER)) if has_frames else None
+    own = el("script", None, Html(script)) if script else None
+    body = el("body", None, listener, header, el("main", None, main), own)
     return "<!doctype html>\n" + el("html", {"lang": "en"}, head, body) + "\n"
 
 

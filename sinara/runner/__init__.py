@@ -1,8 +1,16 @@
 """One run of one step: prepared, pinned, executed, published, told."""
 
-from sinara.runner.events import Listener, RunEvent, nobody
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sinara.lazy import exports
 from sinara.runner.prepare import PreparedStep, PreparedSubstep, RunRequest, prepare, step_params
-from sinara.runner.run import StepRun, run_step, run_substeps
+
+if TYPE_CHECKING:
+    from sinara.runner.events import Listener, RunEvent, nobody
+    from sinara.runner.go import Slot, run_step, run_substeps
+    from sinara.runner.run import StepRun
 
 __all__ = [
     "Listener",
@@ -10,6 +18,7 @@ __all__ = [
     "PreparedSubstep",
     "RunEvent",
     "RunRequest",
+    "Slot",
     "StepRun",
     "nobody",
     "prepare",
@@ -17,3 +26,16 @@ __all__ = [
     "run_substeps",
     "step_params",
 ]
+
+__getattr__ = exports(
+    __name__,
+    {
+        "Listener": "events",
+        "RunEvent": "events",
+        "Slot": "go",
+        "StepRun": "run",
+        "nobody": "events",
+        "run_step": "go",
+        "run_substeps": "go",
+    },
+)

@@ -90,6 +90,7 @@ class Attempts:
         listener: Is told what happens.
         keep: Writes the attempts so far into the run's record.
         usual: Gives how long the substep took in earlier runs.
+        sleep: Waits so many seconds; raises ``InterruptedRunError`` if the run is to end.
     """
 
     prepared: PreparedStep
@@ -100,6 +101,7 @@ class Attempts:
     listener: Listener
     keep: Callable[[tuple[AttemptRecord, ...]], None]
     usual: Callable[[], Usual] = Usual
+    sleep: Callable[[float], None] = time.sleep
 
     def run(self) -> SubstepOutcome:
         """Execute the substep until it succeeds or may not be tried again.
@@ -176,7 +178,7 @@ class Attempts:
                 attempt=this.number,
             )
         )
-        time.sleep(this.wait)
+        self.sleep(this.wait)
 
 
 def _attempt(number: int, record: SubstepRecord) -> AttemptRecord:

@@ -84,20 +84,22 @@ class Continuation:
         if self._resumption is None or self._plan is None or self._plan.adopt is None:
             return None
         try:
-            outcome = adopt(self._plan.adopt, self._resumption, place, writer)
+            outcome = adopt(self._plan.adopt, self._resumption, place, writer, word="adopted")
         except (SinaraError, OSError) as error:
             self._plan = self._resumption.plan(self._substep, refused=told(error))
             return None
-        path = self._substep.path
-        write_code(self.where, made_of(self._prepared, self._substep, read_cells(path)))
+        self.begin()
         self._say(outcome.record.resumed)
         return outcome
 
+    def begin(self) -> None:
+        """Take note of what the substep is made of: whoever resumes this run will ask."""
+        path = self._substep.path
+        write_code(self.where, made_of(self._prepared, self._substep, read_cells(path)))
+
     def begin_module(self) -> None:
         """Take note of what a module is made of; it has no checkpoints."""
-        write_code(
-            self.where, made_of(self._prepared, self._substep, read_cells(self._substep.path))
-        )
+        self.begin()
         if self._plan is not None:
             self._say(f"starts from the beginning: {self._plan.why}")
 

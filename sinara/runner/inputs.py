@@ -6,7 +6,7 @@ so that nobody ever computes with half of one run and half of another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sinara import names
@@ -45,8 +45,12 @@ def producer(ref: InputRef, reader: StepName) -> StepName:
     )
 
 
-def pin_inputs(prepared: PreparedStep) -> dict[str, Pin]:
+def pin_inputs(prepared: PreparedStep, given: Mapping[str, str] | None = None) -> dict[str, Pin]:
     """Choose the run that each step's entities are read from.
+
+    Args:
+        prepared: The step that reads.
+        given: Runs that are chosen already, by the step's key; the newest of any other step.
 
     Returns:
         One pin per upstream step, by the step's key (``env/pipeline/zone/step``). Inputs with
@@ -75,7 +79,13 @@ def pin_inputs(prepared: PreparedStep) -> dict[str, Pin]:
     pins: dict[str, Pin] = {}
     for step, entities in sorted(wanted.items()):
         try:
-            pins[step.key] = Pin(step, newest(prepared, step, entities))
+            chosen = (given or {}).get(step.key)
+            commit = (
+                _chosen(prepared, step, chosen, entities)
+                if chosen
+                else newest(prepared, step, entities)
+            )
+            pins[step.key] = Pin(step, commit)
         except SinaraError as error:
             lines.extend(error.lines)
     for step, run_id, entity in fixed:
@@ -83,6 +93,18 @@ def pin_inputs(prepared: PreparedStep) -> dict[str, Pin]:
     if lines:
         raise EntityNotFoundError(*lines)
     return pins
+
+
+def content_digest(commit: Commit, entity: str) -> str:
+    """Return a digest of what an entity of a published run holds, or ``missing``.
+
+    A run of the original has no digests: the run itself stands for its content.
+    """
+    folders = {names.entity_folder(name): name for name in commit.entities}
+    held = folders.get(names.entity_folder(entity))
+    if held is None:
+        return "missing"
+    return commit.entities[held].manifest_sha256 or f"run {commit.run_id}"
 
 
 def newest(prepared: PreparedStep, step: StepName, entities: Iterable[str]) -> Commit:
@@ -106,6 +128,18 @@ def newest(prepared: PreparedStep, step: StepName, entities: Iterable[str]) -> C
             for entity in missing or asked
         )
     )
+
+
+def _chosen(prepared: PreparedStep, step: StepName, run_id: str, entities: Iterable[str]) -> Commit:
+    """Return a run that was chosen before, if it holds all that is read from it."""
+    commit = step_store(prepared.settings, step).commit(run_id)
+    there = sorted(commit.entities)
+    missing = [name for name in sorted(entities) if content_digest(commit, name) == "missing"]
+    if missing:
+        raise EntityNotFoundError(
+            *(EntityNotFoundError.for_entity(name, step.step, there).lines[0] for name in missing)
+        )
+    return commit
 
 
 def _rules(prepared: PreparedStep, step: StepName) -> tuple[bool, bool]:

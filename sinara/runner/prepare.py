@@ -6,15 +6,18 @@ read here. Nothing of the step is executed, and every finding is told at once.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sinara.errors import NotebookError, ParamsError
-from sinara.execute import find_kernel
+from sinara.audit import landlock
+from sinara.audit.refusal import UNAVAILABLE
+from sinara.errors import NotebookError, ParamsError, SettingsError
+from sinara.execute import KernelSpec, find_kernel
 from sinara.interface import Interface
 from sinara.params import (
     CheckedParams,
@@ -50,6 +53,13 @@ class RunRequest:
         params_files: Files of values, between the parameter file and the overrides.
         trigger_key: At most one run with the same key is ever published.
         resume: The run to go on with: its id, the beginning of it, or ``last``.
+        reuse: Whether substeps may be taken over from published runs with the same ingredients.
+        force: Substeps that run even so.
+        pins: Runs to read from, by the key of their step; the newest of any other step.
+        commit: The commit that is run, in a worktree of its own; what lies there by default.
+        pipeline_run: The run of the whole pipeline that it is part of.
+        retries: How often a failed substep is tried again; as the settings say by default.
+        run_timeout: Seconds that one substep may take; as the settings say by default.
     """
 
     folder: Path
@@ -64,6 +74,13 @@ class RunRequest:
     params_files: tuple[Path, ...] = ()
     trigger_key: str | None = None
     resume: str | None = None
+    reuse: bool = False
+    force: frozenset[str] = frozenset()
+    pins: Mapping[str, str] = field(default_factory=dict)
+    commit: str | None = None
+    pipeline_run: str | None = None
+    retries: int | None = None
+    run_timeout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,8 @@ class PreparedSubstep:
     unread: tuple[str, ...]  # why the interface could not be read
     sha256: str
     metadata: dict[str, Any]  # the notebook's own; empty for a module
+    cells: tuple[CellSource, ...] = field(repr=False, default=())
+    kernel: KernelSpec | None = None  # of a notebook
     secrets: tuple[str, ...] = field(repr=False, default=())  # values to keep out of every output
 
     @property
@@ -107,6 +126,7 @@ def prepare(
     environ: Mapping[str, str] | None = None,
     *,
     settings: Settings | None = None,
+    params: StepParams | None = None,
 ) -> PreparedStep:
     """Read and check everything that a run of this step needs.
 
@@ -114,27 +134,63 @@ def prepare(
         request: Which step, with which values.
         environ: The environment; the process's own by default.
         settings: Settings read elsewhere: the checkout's, when its commit runs in a worktree.
+        params: The step's parameters, where they were read already with all that is asked for.
 
     Raises:
-        SettingsError: If the settings are wrong.
+        SettingsError: If the settings are wrong, or cannot be held here.
         ParamsError: If a parameter file, an override or a parameters cell is wrong.
         NotebookError: If a substep's file is missing or is no notebook.
     """
     environ = os.environ if environ is None else environ
     folder = request.folder.resolve()
-    settings = settings or load_settings(folder, environ)
-    params = step_params(request, settings)
+    settings = with_requested(settings or load_settings(folder, environ), request)
+    params = params or step_params(request, settings)
     settings.env(params.env_name)
     found: list[PreparedSubstep] = []
     lines: list[str] = []
+    named = params.kernel_name
+    kernels = functools.cache(lambda own: find_kernel(named, {"kernelspec": {"name": own}}))
     for substep in params.substeps:
         try:
-            found.append(_prepare_substep(folder, params, substep))
+            found.append(_prepare_substep(folder, params, substep, kernels))
         except (ParamsError, NotebookError) as error:
             lines.extend(error.lines)
     if lines:
         raise ParamsError(*lines)
-    return PreparedStep(folder, settings, params, tuple(found))
+    prepared = PreparedStep(folder, settings, params, tuple(found))
+    _check_strict(prepared)
+    return prepared
+
+
+def _check_strict(prepared: PreparedStep) -> None:
+    """See to it that ``strict_files`` can be held where it is set.
+
+    Raises:
+        SettingsError: One line per substep of which that cannot be said.
+    """
+    lines = []
+    for substep in prepared.substeps:
+        options = prepared.settings.for_substep(prepared.params.step_name, substep.name)
+        if not options.strict_files:
+            continue
+        if landlock.version() < 1:
+            lines.append(UNAVAILABLE.format(substep=substep.name))
+        elif substep.unread:
+            what = "strict_files needs an interface that can be read without running it"
+            lines.append(f"{what}: {substep.unread[0]}")
+    if lines:
+        raise SettingsError(*lines)
+
+
+def with_requested(settings: Settings, request: RunRequest) -> Settings:
+    """Return the settings with what a request sets in their place, for every substep."""
+    asked = {"retries": request.retries, "run_timeout": request.run_timeout}
+    given: dict[str, Any] = {k: value for k, value in asked.items() if value is not None}
+    substeps = {
+        substep: {name: value for name, value in options.items() if name not in given}
+        for substep, options in settings.substeps.items()
+    }
+    return replace(settings, substeps=substeps, **given) if given else settings
 
 
 def step_params(request: RunRequest, settings: Settings) -> StepParams:
@@ -163,7 +219,9 @@ def _declared(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> PreparedSubstep:
+def _prepare_substep(
+    folder: Path, params: StepParams, given: SubstepParams, kernels: Callable[[str], KernelSpec]
+) -> PreparedSubstep:
     name, path = given.name, folder / given.name
     if not path.is_file():
         if path.exists():
@@ -182,9 +240,10 @@ def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> 
     secrets = tuple(resolve_all(references, folder=folder, where=name).values())
     content = path.read_bytes()
     metadata = _metadata(path, content)
+    kernel = None
     if path.suffix == ".ipynb":
         try:
-            find_kernel(params.kernel_name, metadata)
+            kernel = kernels(str(metadata.get("kernelspec", {}).get("name") or ""))
         except NotebookError as error:
             raise NotebookError(*(f"{name}: {line}" for line in error.lines)) from None
     reading = read_interface(
@@ -205,6 +264,8 @@ def _prepare_substep(folder: Path, params: StepParams, given: SubstepParams) -> 
         ),
         sha256=hashlib.sha256(content).hexdigest(),
         metadata=metadata,
+        cells=tuple(cells),
+        kernel=kernel,
         secrets=secrets,
     )
 

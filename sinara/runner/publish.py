@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sinara import names
+from sinara.errors import OutputError
 from sinara.record import RunRecord, SubstepRecord
 from sinara.runner.describe import params_digest
 from sinara.store.layout import RUNS
 
 if TYPE_CHECKING:
+    from sinara.runner.substep import SubstepOutcome
     from sinara.store import RunWriter
 
 
@@ -38,7 +40,13 @@ def _seal_substep(substep: SubstepRecord, run_id: str, writer: RunWriter) -> Sub
         if entity.kind != "outputs" or entity.run_id != run_id:
             outputs.append(entity)
             continue
-        info = writer.sealed(entity.name) or writer.seal(entity.name)
+        info = writer.sealed(entity.name)
+        if entity.contract and (info is None or info.manifest != entity.manifest):
+            raise OutputError(
+                f"Output '{entity.name}' changed after its contract was checked. "
+                "Write it before its substep ends, and nowhere else."
+            )
+        info = info or writer.seal(entity.name)
         outputs.append(
             replace(
                 entity,
@@ -50,6 +58,15 @@ def _seal_substep(substep: SubstepRecord, run_id: str, writer: RunWriter) -> Sub
             )
         )
     return replace(substep, outputs=tuple(outputs))
+
+
+def with_sealed(outcomes: Sequence[SubstepOutcome], record: RunRecord) -> list[SubstepOutcome]:
+    """Return what became of each substep, with its outputs as they were sealed."""
+    sealed = {substep.name: substep for substep in record.substeps}
+    return [
+        replace(one, record=replace(one.record, outputs=sealed[one.record.name].outputs))
+        for one in outcomes
+    ]
 
 
 def seal_reports(record: RunRecord, evidence: Path, writer: RunWriter) -> None:
@@ -76,13 +93,22 @@ def _beside_the_data(file: Path, run_id: str) -> bytes | Path:
     return file.read_bytes().replace(link.encode(), f'<a href="{evidence}">'.encode(), 1)
 
 
-def commit(record: RunRecord, writer: RunWriter) -> None:
-    """Commit what was sealed: from here on others read it."""
+def commit(record: RunRecord, writer: RunWriter, keys: Mapping[str, str]) -> None:
+    """Commit what was sealed: from here on others read it.
+
+    Args:
+        record: The run's record.
+        writer: Of the run.
+        keys: The key of each substep's ingredients, where it is known.
+    """
     writer.commit(
         inputs=_inputs(record),
         code=dataclasses.asdict(record.code),
         params_sha256=params_digest(record),
-        substeps=[{"name": s.name, "sha256": s.notebook_sha256} for s in record.substeps],
+        substeps=[
+            {"name": s.name, "sha256": s.notebook_sha256, "key": keys.get(s.name, "")}
+            for s in record.substeps
+        ],
     )
 
 

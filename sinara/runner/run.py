@@ -9,8 +9,10 @@ whatever happens in between; ending it twice changes nothing.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -28,6 +30,7 @@ from sinara.errors import (
     RunNotFoundError,
     SinaraError,
 )
+from sinara.kernels.signals import StopRequest
 from sinara.record import AttemptRecord, EntityRecord, Failure, RunRecord, RunStatus, SubstepRecord
 from sinara.repository import TagResult, changed_files, clean_worktree, require_clean, tag_run
 from sinara.runner import publish, signals
@@ -39,6 +42,7 @@ from sinara.runner.events import Listener, RunEvent, nobody
 from sinara.runner.evidence import Evidence
 from sinara.runner.inputs import pin_inputs, step_store
 from sinara.runner.keep import Keep
+from sinara.runner.lock import LOCK_NAME, lock_of
 from sinara.runner.memory import with_remembered
 from sinara.runner.pages import warm, write_lost_pages, write_run_page, write_substep_pages
 from sinara.runner.prepare import (
@@ -49,10 +53,12 @@ from sinara.runner.prepare import (
     step_params,
 )
 from sinara.runner.resume import PINS_NAME, Resumption, find_run, write_pins
+from sinara.runner.reusing import Reusing
 from sinara.runner.scratch import make_scratch
 from sinara.runner.substep import NOTEBOOK_NAME, SubstepOutcome, SubstepPlace, warm_up
 from sinara.settings import load_settings
 from sinara.store.layout import CHECKPOINTS
+from sinara.store.values import ASIDE
 
 if TYPE_CHECKING:
     from sinara.store import RunWriter
@@ -67,8 +73,19 @@ class StepRun:
         refused: Why no substep can be started (an input that nobody published), or ``None``.
     """
 
-    def __init__(self, request: RunRequest, *, listener: Listener = nobody) -> None:
+    def __init__(
+        self,
+        request: RunRequest,
+        *,
+        listener: Listener = nobody,
+        stop: StopRequest | None = None,
+    ) -> None:
         """Check the step, claim a run id, write the record and pin the inputs.
+
+        Args:
+            request: Which step, with which values.
+            listener: Is told what happens while it happens.
+            stop: Asks for the end of the run, which goes on in a thread; otherwise signals do.
 
         Raises:
             SinaraError: If the step is configured wrongly; there is no run then. When only
@@ -76,17 +93,20 @@ class StepRun:
         """
         self._began = time.monotonic()
         self._listener = listener
+        self._stop = stop
         self._ended = False
+        self._lock = threading.RLock()  # of all that substeps which run at once share
         self._writers: dict[str, RunWriter] = {}
         self._outcomes: list[SubstepOutcome] = []
         self._resumption: Resumption | None = None
         self.refused: SinaraError | None = None
         with contextlib.ExitStack() as cleanup:
             self.prepared = self._prepare(request, cleanup)
-            notebooks = sum(substep.is_notebook for substep in self.prepared.substeps)
-            warm_up(self.prepared.settings, expect=notebooks)
+            if stop is None:
+                notebooks = sum(substep.is_notebook for substep in self.prepared.substeps)
+                warm_up(self.prepared.settings, expect=notebooks)
             self._begin(request, cleanup)
-            self._signals = cleanup.enter_context(signals.as_errors())
+            self._signals = cleanup.enter_context(signals.as_errors(stop))
             self._cleanup = cleanup.pop_all()
         self._pin()
 
@@ -99,6 +119,11 @@ class StepRun:
     def verbose(self) -> bool:
         """Whether what the cells print is to be shown: ``verbose_output`` can say no."""
         return self.prepared.params.step_params.get("verbose_output", True) is not False
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the run goes on with another one."""
+        return self._resumption is not None
 
     @property
     def ended(self) -> bool:
@@ -115,7 +140,11 @@ class StepRun:
     def _prepare(self, request: RunRequest, cleanup: contextlib.ExitStack) -> PreparedStep:
         """Return the step to run: in prod as it is committed, otherwise as it lies there."""
         settings = load_settings(request.folder)
-        warm_up(settings, expect=1)  # it boots while the step is read
+        if self._stop is None:  # whoever runs several steps knows how many kernels there will be
+            warm_up(settings, expect=1)  # it boots while the step is read
+        if request.commit is not None:
+            folder = cleanup.enter_context(clean_worktree(request.folder, request.commit))
+            return prepare(replace(request, folder=folder), settings=settings)
         env = request.env_name or step_params(request, settings).env_name
         if env != "prod":
             return prepare(request, settings=settings)
@@ -141,13 +170,18 @@ class StepRun:
         self._scratch = make_scratch()
         cleanup.callback(shutil.rmtree, self._scratch, ignore_errors=True)
         self._evidence = Evidence(self._store, self._run_id, self._scratch)
+        self._evidence.page(LOCK_NAME, lock_of(self.prepared))
         folder = request.folder.resolve()
         self.record = first_record(self.prepared, self._run_id, writer.url, folder)
+        aside = (request.trigger_key or "").startswith(ASIDE)
+        self.record = replace(self.record, pipeline_run=request.pipeline_run, aside=aside)
         if self._resumption is not None:
             old = self._resumption.record.run_id
             self.record = replace(self.record, resumed_from=old)
         self._write_record()
         self._usual = UsualTimes(self._store, self._run_id)
+        self._reusing = Reusing(self.prepared, self._store, request, self._all_pins)
+        self._given_pins = request.pins
         self._say(RunEvent("run_start", text=self._run_id))
         told = (w for substep in self.record.substeps for w in substep.warnings)
         unread = (w for substep in self.prepared.substeps for w in substep.unread)
@@ -156,7 +190,7 @@ class StepRun:
 
     def _pin(self) -> None:
         try:
-            pins = pin_inputs(self.prepared)
+            pins = pin_inputs(self.prepared, self._given_pins)
             if self._resumption is not None:
                 pins |= self._resumption.pins
             for pin in pins.values():
@@ -174,11 +208,12 @@ class StepRun:
 
     def _writer(self, run_id: str) -> RunWriter:
         """Return the writer of a run id: this run's, or one that a notebook fixed itself."""
-        if run_id not in self._writers:
-            first = not self._writers
-            key = self._trigger_key if first else None
-            self._writers[run_id] = self._store.claim(run_id, trigger_key=key, adopt=not first)
-        return self._writers[run_id]
+        with self._lock:
+            if run_id not in self._writers:
+                first = not self._writers
+                key = self._trigger_key if first else None
+                self._writers[run_id] = self._store.claim(run_id, trigger_key=key, adopt=not first)
+            return self._writers[run_id]
 
     def _release(self) -> None:
         for writer in self._writers.values():
@@ -212,14 +247,23 @@ class StepRun:
         try:
             place = self._place(substep)
             going_on = place.continuation
-            adopted = going_on and going_on.adopted(place, self._writer(self._run_id))
+            with self._lock:
+                self._reusing.begin(substep)
+                adopted = going_on and going_on.adopted(place, self._writer(self._run_id))
+                adopted = adopted or self._reusing.adopted(
+                    substep, place, self._writer(self._run_id), self._say
+                )
             outcome = adopted or self._attempts(substep, place, usual).run()
+            with self._lock:
+                self._reusing.note(substep, outcome.record.outputs, ran=adopted is None)
         except OSError as error:  # the disk is full, or somebody took the folder away
             why = Failure(kind="error", message=f"It could not be kept what it did: {error}")
             with contextlib.suppress(SinaraError):
                 self._put(replace(self._get(substep.name), status="failed", failure=why))
             return self._get(substep.name)
-        self._outcomes.append(outcome)
+        with self._lock:
+            self._outcomes.append(outcome)
+            self._outcomes.sort(key=lambda one: every.index(one.record.name))
         done = outcome.record
         self._say(RunEvent("substep_end", done.name, seconds=done.seconds, status=done.status))
         self._put(done)
@@ -244,7 +288,15 @@ class StepRun:
             self._say,
             keep,
             usual,
+            self._sleep,
         )
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait; whoever asks for the end of the run ends the waiting with an error."""
+        if self._stop is None:
+            time.sleep(seconds)  # a signal raises
+        elif self._stop.wait(seconds):
+            raise InterruptedRunError(self.stopped)
 
     def _place(self, substep: PreparedSubstep, attempt: int = 1) -> SubstepPlace:
         folder = names.entity_folder(names.reports_entity(substep.name))
@@ -277,13 +329,20 @@ class StepRun:
         if self._store.local:
             old = self._resumption if attempt == 1 else None  # a retry begins at the beginning
             going_on = continuation_of(self.prepared, substep, context, runtime, self._say, old)
-        return SubstepPlace(context, runtime, output, self._known_input, going_on)
+        return SubstepPlace(context, runtime, output, self._known_input, going_on, self._stop)
 
     def _pins_file(self) -> Path:
         """Return where inputs are noted that nobody could pin before: kept, for a resume."""
         if not self._store.local:
             return self._scratch / PINS_NAME
         return Path(self._store.url, self._run_id, CHECKPOINTS, PINS_NAME)
+
+    def _all_pins(self) -> dict[str, str]:
+        """Return the run that each step is read from: those that kernels chose later, too."""
+        later: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError):
+            later = json.loads(self._pins_file().read_text(encoding="utf-8"))
+        return {**later, **self._pins}
 
     def _produced(self) -> dict[str, str]:
         return {
@@ -320,18 +379,19 @@ class StepRun:
         return next(substep for substep in self.record.substeps if substep.name == name)
 
     def _put(self, changed: SubstepRecord) -> None:
-        substeps = tuple(changed if s.name == changed.name else s for s in self.record.substeps)
-        self.record = replace(self.record, substeps=substeps)
-        self._write_record()
+        with self._lock:
+            substeps = tuple(changed if s.name == changed.name else s for s in self.record.substeps)
+            self.record = replace(self.record, substeps=substeps)
+            self._write_record()
 
     def _write_record(self) -> None:
         self.record = replace(self.record, seconds=round(time.monotonic() - self._began, 3))
         self._evidence.record(self.record)
 
     def _say(self, event: RunEvent) -> None:
-        if event.kind == "cell_start":
+        if event.kind == "cell_start" and self._stop is None:
             warm()
-        with contextlib.suppress(OSError):
+        with self._lock, contextlib.suppress(OSError):
             self._evidence.log(event)
         self._listener(event)
 
@@ -377,15 +437,18 @@ class StepRun:
 
     def _publish(self, seen: list[str]) -> tuple[RunStatus, str]:
         self._say(RunEvent("publish_start"))
+        keys: dict[str, str] = {}
         try:
             for run_id, writer in self._writers.items():
                 self.record = publish.seal(self.record, run_id, writer)
                 if run_id == self._run_id:
+                    self._outcomes = publish.with_sealed(self._outcomes, self.record)
+                    keys = self._reusing.keep(self._outcomes, self._evidence.folder, self._run_id)
                     publish.seal_reports(self.record, self._evidence.folder, writer)
             if seen:
                 return "cancelled", f"Stopped by {seen[0]} before it was published."
             for run_id, writer in self._writers.items():
-                publish.commit(self.record, writer)
+                publish.commit(self.record, writer, keys if run_id == self._run_id else {})
                 self._say(RunEvent("published", text=run_id))
         except (SinaraError, OSError) as error:
             return "failed", f"Nothing was published: {error}"
@@ -438,37 +501,3 @@ def _run_id() -> str:
         return names.check_run_id(fixed) if fixed else names.new_run_id()
     except BadNameError as error:
         raise BadNameError(*(f"{OUTER_RUN_ID_VARIABLE}: {line}" for line in error.lines)) from None
-
-
-def run_step(request: RunRequest, *, listener: Listener = nobody) -> RunRecord:
-    """Run a step: every substep in order, then publish.
-
-    Args:
-        request: Which step, with which values.
-        listener: Is told what happens while it happens.
-
-    Returns:
-        The final record; look at its ``status`` and ``exit_code``.
-
-    Raises:
-        SinaraError: If the step is configured wrongly; there is no run then.
-    """
-    return run_substeps(StepRun(request, listener=listener))
-
-
-def run_substeps(run: StepRun) -> RunRecord:
-    """Execute every substep of a run that was begun, up to the first failure, and end it."""
-    if run.refused is not None:
-        return run.record
-    try:
-        for substep in run.prepared.substeps:
-            if run.run_substep(substep).status != "succeeded":
-                break
-    except InterruptedRunError as error:
-        return run.end(Failure(kind="interrupted", message=str(error)))
-    except BaseException as error:
-        if run.stopped:  # others' code made another error of it
-            return run.end()
-        run.end(Failure(kind="error", message=f"{type(error).__name__}: {error}"))
-        raise
-    return run.end()

@@ -13,25 +13,32 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from sinara.errors import InterruptedRunError
+from sinara.kernels.signals import StopRequest
 
 _WATCHED = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextlib.contextmanager
-def as_errors() -> Iterator[list[str]]:
+def as_errors(stop: StopRequest | None = None) -> Iterator[list[str]]:
     """Raise :class:`InterruptedRunError` in the main thread for each of the signals.
 
     Gives the list of their names, which grows: code of others that the error passes through
     may swallow it or make another one of it.
+
+    Args:
+        stop: Stands for the signals instead: nothing is raised then, its names are given.
     """
+    if stop is not None:
+        yield stop.names
+        return
     seen: list[str] = []
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
         del frame
         seen.append(signal.Signals(number).name)
         raise InterruptedRunError(stopped_by(seen))
 
-    with _handled(stop):
+    with handled(end):
         yield seen
 
 
@@ -49,12 +56,13 @@ def deferred() -> Iterator[list[str]]:
         del frame
         seen.append(signal.Signals(number).name)
 
-    with _handled(note):
+    with handled(note):
         yield seen
 
 
 @contextlib.contextmanager
-def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have ``handler`` called for each of the signals, if this is the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers, and only it is interrupted
         return

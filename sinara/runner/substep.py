@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sinara import names
+from sinara.audit.refusal import explained
 from sinara.context import (
     CONTEXT_VARIABLE,
     Handback,
@@ -21,14 +21,19 @@ from sinara.context import (
     read_handback,
     write_context,
 )
-from sinara.errors import SinaraError
+from sinara.contract import RuleResult
+from sinara.contract.results import read_results
+from sinara.errors import ContractError, SinaraError
 from sinara.interface import Interface, make_interface
+from sinara.kernels.signals import StopRequest
 from sinara.postmortem import FILE_NAME as FAILURE_NAME
 from sinara.record import EntityRecord, Failure, SubstepRecord
 from sinara.runner.estimate import Usual
 from sinara.runner.events import Listener
+from sinara.runner.outputs import Outputs, without_secrets
 from sinara.runner.prepare import PreparedStep, PreparedSubstep
 from sinara.runner.telling import teller
+from sinara.runner.touched import Watching, tell_writes
 from sinara.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
 
     from sinara.execute import Executed, ExecuteEvent
     from sinara.runner.continuation import Continuation
-    from sinara.store import EntityInfo, RunWriter
+    from sinara.store import RunWriter
 
 NOTEBOOK_NAME = "report.ipynb"
 
@@ -61,6 +66,7 @@ class SubstepPlace:
     output: Path  # the executed notebook, kept as evidence
     inputs: Callable[[str, str], EntityRecord | None]  # (full name, run id) -> what was read
     continuation: Continuation | None = None  # with checkpoints, where a run can be resumed
+    stop: StopRequest | None = None  # asks for its end, where signals do not
 
     @property
     def failure(self) -> Path:
@@ -109,28 +115,35 @@ def run_substep(
     context_file = place.runtime / "context.json"
     write_context(context_file, place.context)
     tell = partial(teller, substep.name, listener, usual, began)
-    executed = _execute(prepared, substep, place, context_file, tell)
-    handback = read_handback(Path(place.context.handback_file))
-    interface = _interface(substep, handback)
-    status, failure, going_on = executed.status, executed.failure, place.continuation
-    seal = status == "succeeded" and going_on is not None
-    outputs, problems = _settle(
-        writer_for, handback, interface, place.context, substep.name, seal=seal
+    with Watching(prepared, substep, place.context) as watching:
+        executed = _execute(prepared, substep, place, context_file, watching, tell)
+        handback = read_handback(Path(place.context.handback_file))
+        interface = _interface(substep, handback)
+        files = watching.files(interface, handback, executed)
+    tell_writes(substep.name, files, listener)
+    status, going_on = executed.status, place.continuation
+    inputs = _inputs(handback, interface, place, substep)
+    failure = explained(executed.failure, watching.audit.rules, prepared.folder)
+    failure = _as_contract(failure, inputs)
+    settled = Outputs(prepared, substep.name, place.context, interface, substep.secrets)
+    outputs = settled.settle(
+        writer_for, handback, succeeded=status == "succeeded", seal=going_on is not None
     )
-    if status == "succeeded" and problems:
-        status, failure = "failed", Failure(kind="outputs", message="; ".join(problems))
+    if status == "succeeded" and settled.failure:
+        status, failure = "failed", settled.failure
     record = replace(
         base,
         status=status,
         seconds=round(time.monotonic() - began, 3),  # its kernel's start and its outputs too
         metrics=_without_secrets(handback.metrics, substep.secrets),
-        inputs=_inputs(handback, interface, place, substep.name),
+        inputs=inputs,
         outputs=outputs,
         interface=handback.interface,
         cells=executed.cells,
         failure=failure,
         warnings=base.warnings + executed.warnings + (going_on.warnings if going_on else ()),
         resumed=going_on.resumed if going_on else "",
+        files=files,
         kernel_name=executed.kernel_name,
         notebook=f"{place.output.parent.name}/{place.output.name}",
     )
@@ -160,6 +173,7 @@ def _execute(
     substep: PreparedSubstep,
     place: SubstepPlace,
     context_file: Path,
+    watching: Watching,
     tell: Callable[..., Callable[[ExecuteEvent], None]],
 ) -> Executed:
     from sinara.execute import (
@@ -180,6 +194,7 @@ def _execute(
             CONTEXT_VARIABLE: str(context_file),
             "DSML_CURR_RUN_ID": place.context.run_id,
             "DSML_CURR_NOTEBOOK_NAME": substep.name,
+            **watching.environment,
         },
         cell_timeout=settings.cell_timeout,
         run_timeout=settings.run_timeout,
@@ -193,7 +208,10 @@ def _execute(
         preload=settings.preload,
         strict_shell=prepared.params.env_name == "prod" if strict_shell is None else strict_shell,
         failure_file=place.failure,
+        stop=place.stop,
+        audit=watching.audit,
     )
+    tell = watching.told(tell)
     if not substep.is_notebook:
         if place.continuation is not None:
             place.continuation.begin_module()
@@ -244,90 +262,50 @@ def _interface(substep: PreparedSubstep, handback: Handback) -> Interface:
     return substep.interface or Interface()
 
 
-def _settle(
-    writer_for: Callable[[str], RunWriter],
-    handback: Handback,
-    interface: Interface,
-    context: RunContext,
-    substep: str,
-    *,
-    seal: bool,
-) -> tuple[tuple[EntityRecord, ...], list[str]]:
-    """Settle what a substep wrote, and seal it where a resumed run may adopt it."""
+def _inputs(
+    handback: Handback, interface: Interface, place: SubstepPlace, substep: PreparedSubstep
+) -> tuple[EntityRecord, ...]:
     records: list[EntityRecord] = []
-    problems: list[str] = []
-    step = names.StepName(
-        context.env_name, context.pipeline_name, context.zone_name, context.step_name
-    )
-    run_id = handback.run_id or context.run_id
-    for entity in interface.outputs:
-        try:
-            writer = writer_for(run_id)
-            info = writer.settle(entity)
-            if info is not None and seal:
-                info = writer.seal(entity)
-        except SinaraError as error:
-            problems.extend(error.lines)
-            continue
-        if info is None:
-            url = writer.entity_url(entity)
-            problems.append(
-                f"Output '{entity}' of {substep} was declared, but not written to {url}. "
-                "Write it, or take it out of the interface."
-            )
-            continue
-        records.append(_output_record(step, entity, run_id, substep, info))
-    for custom in interface.custom_outputs:
+    checked = _checked(handback, substep.secrets)
+    for full_name, url in handback.inputs.items():
+        run_id = handback.input_runs.get(full_name, "")
+        known = place.inputs(full_name, run_id)
+        entity = full_name.rpartition(".")[2]
+        record = EntityRecord(entity, full_name, url, run_id, "inputs", substep.name)
+        if known is not None:
+            record = replace(known, url=url, substep=substep.name, kind="inputs")
+        records.append(replace(record, contract=checked.get(full_name, ())))
+    for custom in interface.custom_inputs:
         records.append(
             EntityRecord(
                 custom.entity_name,
                 custom.entity_name,
                 custom.path,
-                run_id,
-                "custom_outputs",
-                substep,
-            )
-        )
-    return tuple(records), problems
-
-
-def _output_record(
-    step: names.StepName, entity: str, run_id: str, substep: str, info: EntityInfo
-) -> EntityRecord:
-    return EntityRecord(
-        name=entity,
-        full_name=names.full_name(step, entity),
-        url=info.url,
-        run_id=run_id,
-        kind="outputs",
-        substep=substep,
-        files=info.files,
-        bytes=info.bytes,
-        rows=info.rows,
-        columns=tuple(info.columns),
-        manifest=info.manifest or None,
-    )
-
-
-def _inputs(
-    handback: Handback, interface: Interface, place: SubstepPlace, substep: str
-) -> tuple[EntityRecord, ...]:
-    records: list[EntityRecord] = []
-    for full_name, url in handback.inputs.items():
-        run_id = handback.input_runs.get(full_name, "")
-        known = place.inputs(full_name, run_id)
-        entity = full_name.rpartition(".")[2]
-        record = EntityRecord(entity, full_name, url, run_id, "inputs", substep)
-        if known is not None:
-            record = dataclasses.replace(known, url=url, substep=substep, kind="inputs")
-        records.append(record)
-    for custom in interface.custom_inputs:
-        records.append(
-            EntityRecord(
-                custom.entity_name, custom.entity_name, custom.path, "", "custom_inputs", substep
+                "",
+                "custom_inputs",
+                substep.name,
             )
         )
     return tuple(records)
+
+
+def _checked(handback: Handback, secrets: tuple[str, ...]) -> dict[str, tuple[RuleResult, ...]]:
+    """Return what came of the contracts of inputs: full name -> results."""
+    from sinara.kernels.redact import Redactor
+
+    clean, found = Redactor(secrets).text, {}
+    for full_name, results in handback.contracts.items():
+        with contextlib.suppress(ValueError):  # what a kernel writes may be anything
+            found[full_name] = without_secrets(read_results(results), clean)
+    return found
+
+
+def _as_contract(failure: Failure | None, inputs: Sequence[EntityRecord]) -> Failure | None:
+    """Return the failure of a cell as one of a contract, if that is why the cell failed."""
+    broken = any(not result.kept for entity in inputs for result in entity.contract)
+    if failure is None or not broken or failure.ename != ContractError.__name__:
+        return failure
+    return replace(failure, kind="contract")
 
 
 def public_params(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,16 +22,26 @@ beside the steps, in ``<parent of the step's folder>/sinara_data/<env>``.
 """
 
 from sinara.settings.compat import SinaraSettings, _SinaraSettings, default_step_name
+from sinara.settings.conditions import Condition
 from sinara.settings.load import FILE_NAME, find_settings_file, load_settings
-from sinara.settings.values import RETRY_CAUSES, EnvSettings, Options, Settings, get_user
+from sinara.settings.values import (
+    RETRY_CAUSES,
+    EnvSettings,
+    Options,
+    Settings,
+    StepOptions,
+    get_user,
+)
 
 __all__ = [
     "FILE_NAME",
     "RETRY_CAUSES",
+    "Condition",
     "EnvSettings",
     "Options",
     "Settings",
     "SinaraSettings",
+    "StepOptions",
     "_SinaraSettings",
     "default_step_name",
     "find_settings_file",

@@ -29,6 +29,7 @@ _SECRET = re.compile(
 )
 _LEAST_MEMORY = 1_000_000  # bytes; what is below is a number whose unit was forgotten
 _MOST_RETRIES = 100
+_MOST_WORKERS = 1000
 _LONGEST_WAIT = 86_400  # s
 _NEVER_RETRIED = ("interrupted", "stopped", "inputs", "params", "error")
 _NO_SECRETS = ("anon", "google_default", "cache", "cloud")  # words that gcsfs takes as its token
@@ -57,6 +58,14 @@ def seconds_or_no_limit(value: Any) -> float | None:
     return None if _number(value) == 0 else seconds(value)
 
 
+def share(value: Any) -> float:
+    """Return a share from 0 to 1."""
+    number = _number(value)
+    if number is None or not 0 <= number <= 1:
+        raise ValueError(f"{shown(value)} is not a share from 0 to 1, such as 0.1")
+    return number
+
+
 def size(value: Any) -> int:
     """Return a whole number of bytes above 0."""
     number = _number(value)
@@ -83,6 +92,14 @@ def memory_or_no_limit(value: Any) -> int | None:
     if count < _LEAST_MEMORY:
         raise ValueError(f'{shown(value)} is less than 1 MB; write the unit, as in "2 GB"')
     return count
+
+
+def count(value: Any) -> int | None:
+    """Return a whole number from 1, or ``None`` for 0."""
+    number = _number(value)
+    if number is None or not 0 <= number <= _MOST_WORKERS or number != int(number):
+        raise ValueError(f"{shown(value)} is not a whole number from 0 to {_MOST_WORKERS}")
+    return int(number) or None
 
 
 def retries(value: Any) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from sinara.errors import BadNameError, SettingsError, suggest
 from sinara.names import check_distinct, check_name, fold, shown
 from sinara.settings import checks
-from sinara.settings.options import CHECKS, advice, keep, read_substeps
+from sinara.settings.options import CHECKS, advice, keep, read_steps, read_substeps
 from sinara.settings.values import EnvSettings, Settings, get_user
 
 FILE_NAME = "sinara.toml"
@@ -40,6 +40,7 @@ def load_settings(start: Path, environ: Mapping[str, str] | None = None) -> Sett
     in_file = _from_file(file, table, lines) if file else ({}, {})
     in_environ = _from_environ(environ, set(in_file[1]) | set(DEFAULT_ENVS), lines)
     substeps = read_substeps(file, table.get("substeps", {}), set(in_environ[0]), lines)
+    steps = read_steps(file, table.get("steps", {}), lines)
     envs = _merge_envs(folder, in_file[1], in_environ[1])
     try:
         check_distinct("env", envs)
@@ -49,7 +50,15 @@ def load_settings(start: Path, environ: Mapping[str, str] | None = None) -> Sett
         raise SettingsError(*lines)
     options = {**in_file[0], **in_environ[0]}
     user = get_user(environ)
-    return Settings(envs=envs, substeps=substeps, user=user, file=file, folder=folder, **options)
+    return Settings(
+        envs=envs,
+        substeps=substeps,
+        steps=steps,
+        user=user,
+        file=file,
+        folder=folder,
+        **options,
+    )
 
 
 def find_settings_file(folder: Path) -> Path | None:
@@ -87,7 +96,7 @@ def _from_file(file: Path, table: _Table, lines: list[str]) -> tuple[_Table, dic
     options: _Table = {}
     envs: dict[str, _Table] = {}
     for key, value in table.items():
-        if key == "substeps":
+        if key in ("substeps", "steps"):
             continue  # read apart
         if key == "envs" and isinstance(value, dict):
             for name, env in value.items():
@@ -99,7 +108,7 @@ def _from_file(file: Path, table: _Table, lines: list[str]) -> tuple[_Table, dic
         elif key in CHECKS:
             keep(options, key, CHECKS[key], value, f"{file}: {key}", lines)
         else:
-            told = advice(key, [*CHECKS, "envs", "substeps"])
+            told = advice(key, [*CHECKS, "envs", "steps", "substeps"])
             lines.append(f"{file}: {shown(key)} is not a setting. {told}")
     return options, envs
 

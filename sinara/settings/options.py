@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from sinara.errors import suggest
-from sinara.names import shown
+from sinara.errors import BadNameError, suggest
+from sinara.names import check_name, shown
 from sinara.settings import checks
+from sinara.settings.conditions import parse_condition
+from sinara.settings.values import StepOptions
 
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "strict_params": checks.switch,
@@ -24,13 +26,21 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "preload": checks.modules,
     "max_cell_output": checks.size,
     "max_notebook_output": checks.size,
+    "strict_files": checks.switch,
     "strict_shell": checks.switch,
     "legacy_in_prod": checks.switch,
     "durability": checks.one_of("full", "fast"),
     "publish": checks.one_of("cell", "request"),
     "dirty": checks.one_of("refuse", "worktree"),
+    "row_drop": checks.share,
+    "workers": checks.count,
+    "memory_budget": checks.memory_or_no_limit,
     "row_size": checks.size,
     "block_size": checks.size,
+}
+OF_A_STEP: dict[str, Callable[[Any], Any]] = {
+    "when": parse_condition,
+    "independent": checks.switch,
 }
 OF_A_SUBSTEP = (
     "cell_timeout",
@@ -41,6 +51,7 @@ OF_A_SUBSTEP = (
     "retries",
     "retry_on",
     "retry_wait",
+    "strict_files",
     "strict_shell",
 )
 
@@ -64,6 +75,39 @@ def read_substeps(
     for key, table in value.items():
         options = _read_substep(f"{file}: substeps", key, table, lines)
         found[key] = {name: option for name, option in options.items() if name not in in_environ}
+    return found
+
+
+def read_steps(file: Path | None, value: Any, lines: list[str]) -> dict[str, StepOptions]:
+    """Return what a file sets for single steps; what is wrong with it goes to ``lines``.
+
+    Args:
+        file: Where it stands, for messages.
+        value: The table ``steps``: one table per step name.
+        lines: Gets one line per finding.
+    """
+    if not isinstance(value, dict):
+        lines.append(f"{file}: steps: {shown(value)} is not a table. Write [steps.train].")
+        return {}
+    found: dict[str, StepOptions] = {}
+    for name, table in value.items():
+        here = f"{file}: steps.{name if name.isascii() and name.isprintable() else shown(name)}"
+        try:
+            check_name("step", name)
+        except BadNameError as error:
+            lines.append(f"{file}: steps: {error}")
+            continue
+        if not isinstance(table, dict):
+            lines.append(f"{here}: {shown(table)} is not a table")
+            continue
+        options: dict[str, Any] = {}
+        for key, setting in table.items():
+            if key in OF_A_STEP:
+                keep(options, key, OF_A_STEP[key], setting, f"{here}: {key}", lines)
+            else:
+                told = advice(key, OF_A_STEP)
+                lines.append(f"{here}: {shown(key)} is not a setting of a step. {told}")
+        found[name] = StepOptions(**options)
     return found
 
 

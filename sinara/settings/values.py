@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sinara.errors import SettingsError, suggest
 from sinara.names import shown
+from sinara.settings.conditions import Condition
 
 _MEGABYTE = 1024 * 1024
 # Kinds of failure (sinara.record.Failure.kind) that a second try may follow. What a person stopped,
@@ -53,11 +54,17 @@ class Options:
         retry_wait: Seconds before the first retry; each further one waits twice as long.
         warm: Whether kernels may be forked from a process that has imported things ahead.
         preload: Modules that this process imports besides its own.
+        strict_files: Whether files that a substep does not declare are refused to it.
         strict_shell: Whether a failing ``!command`` fails its cell; ``None`` is only in prod.
         legacy_in_prod: Whether prod reads entities that were never sealed.
         durability: ``full`` waits for the disk, ``fast`` does not.
         publish: By hand, a snapshot after each ``cell`` that wrote, or on ``request``.
         dirty: In prod, ``refuse`` a changed tree or run its commit in a ``worktree``.
+        row_drop: Share of its rows by which an entity may fall from one run to the next before
+            pictures of the pipeline mark it: 0.1 is a tenth, 1 is never.
+        workers: How many substeps of a pipeline run at once; ``None`` is one per processor.
+        memory_budget: Bytes that the ``memory`` of substeps that run at once may add up to;
+            ``None`` is no limit.
         row_size: Bytes of one archive row: longer files are split.
         block_size: Bytes of one block of an archive.
     """
@@ -75,13 +82,31 @@ class Options:
     preload: tuple[str, ...] = ()
     max_cell_output: int = 10 * _MEGABYTE
     max_notebook_output: int = 50 * _MEGABYTE
+    strict_files: bool = False
     strict_shell: bool | None = None
     legacy_in_prod: bool = False
     durability: Literal["full", "fast"] = "full"
     publish: Literal["cell", "request"] = "cell"
     dirty: Literal["refuse", "worktree"] = "refuse"
+    row_drop: float = 0.1
+    workers: int | None = None
+    memory_budget: int | None = None
     row_size: int = _MEGABYTE
     block_size: int = 10 * _MEGABYTE
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions:
+    """What the settings say of one step in runs of a whole pipeline.
+
+    Attributes:
+        when: The step runs only if this holds; ``None``: always.
+        independent: Whether its substeps share nothing but entities: those that do not read
+            from each other may then run at once.
+    """
+
+    when: Condition | None = None
+    independent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +117,7 @@ class Settings(Options):
         envs: The envs by name: ``user``, ``test``, ``prod`` and those that the settings add.
         substeps: What the file sets for single substeps: ``train.ipynb``, or
             ``step_name/train.ipynb`` -> options. Those that the environment sets are left out.
+        steps: What the file sets for single steps, by their names.
         user: Who works here, see :func:`get_user`.
         file: The ``sinara.toml`` that was read, if there is one.
         folder: The step's folder, absolute.
@@ -99,6 +125,7 @@ class Settings(Options):
 
     envs: Mapping[str, EnvSettings] = field(default_factory=dict)
     substeps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    steps: Mapping[str, StepOptions] = field(default_factory=dict)
     user: str = ""
     file: Path | None = None
     folder: Path = Path()

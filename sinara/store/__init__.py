@@ -4,7 +4,7 @@ One step has one folder, and in it one log that says what was published, in whic
 
     <root of env>/<pipeline>/<zone>/<step>/
         _commits/00000000000000000001.json   the log: an entry is created once, never replaced
-        _runs/<run_id>/                      evidence of every run, kept whatever happens
+        _runs/<run_id>/                      evidence of every run, whatever became of it
         _open/                               marks of runs that have not ended, and temporary files
         _keys/                               where in the log each trigger key can first occur
         _trash/                              what is being deleted
@@ -26,15 +26,16 @@ Rules that the rest of sinara leans on:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sinara.lazy import exports
 
 if TYPE_CHECKING:
     from sinara.store.api import Store, open_store
     from sinara.store.errors import AlreadyPublishedError, LostClaimError
     from sinara.store.step import StepStore
     from sinara.store.tar import SinaraStore
-    from sinara.store.values import Commit, EntityInfo, Manifest, Note, Problem, Recovery
+    from sinara.store.values import Commit, EntityInfo, Manifest, Note, Problem, Recovery, Word
     from sinara.store.writer import RunWriter
 
 _HOME = {
@@ -50,6 +51,7 @@ _HOME = {
     "SinaraStore": "tar",
     "StepStore": "step",
     "Store": "api",
+    "Word": "values",
     "open_store": "api",
 }
 
@@ -66,12 +68,9 @@ __all__ = [
     "SinaraStore",
     "StepStore",
     "Store",
+    "Word",
     "open_store",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what is asked for, and only then: a notebook pays for what it uses."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'sinara.store' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"sinara.store.{_HOME[name]}"), name)
+__getattr__ = exports(__name__, _HOME)

@@ -17,6 +17,7 @@ from sinara.store.disk import Disk
 from sinara.store.errors import told
 from sinara.store.local import LocalBackend
 from sinara.store.log import CommitLog
+from sinara.store.pipelines import PipelineRuns
 from sinara.store.place import Place
 from sinara.store.step import StepStore
 from sinara.store.world import World
@@ -35,6 +36,15 @@ class Store:
         backend = self._backend(step.path)
         log = CommitLog(backend, self._world)
         return StepStore(Place(step, self.root, backend, self._world, log))
+
+    def pipeline(self, name: str) -> PipelineRuns:
+        """Return the runs of a whole pipeline. Nothing is made before something is written."""
+        return PipelineRuns(self._backend(check_name("pipeline", name)), self._world, name)
+
+    def pipelines(self) -> list[str]:
+        """Return the names of all pipelines that left something here, sorted."""
+        with told(f"list the pipelines of {self.root}"):
+            return _steps_names(self._backend(""), "", "pipeline")
 
     def steps(self) -> Iterator[tuple[str, str, str]]:
         """Yield (pipeline, zone, step) of every step that left something here, sorted."""
@@ -87,7 +97,7 @@ def open_store(
     Raises:
         SettingsError: If the root cannot be one.
     """
-    around = world or World(cache=_cache_folder())
+    around = world or World(cache=cache_folder())
     if clock is not None:
         around = replace(around, clock=clock)
     if "://" in root and not root.startswith("file://"):
@@ -103,11 +113,11 @@ def open_store(
     return Store(base, lambda step: LocalBackend(base, step, calls, around), around)
 
 
-def _cache_folder() -> Path | None:
-    """Return where this user's cache may lie, by the XDG rules; None if there is no home."""
+def cache_folder(name: str = "verified") -> Path | None:
+    """Return where a cache of this user may lie, by the XDG rules; None if there is no home."""
     given = os.environ.get("XDG_CACHE_HOME", "")
     try:
         base = Path(given) if given.startswith("/") else Path.home() / ".cache"
     except RuntimeError:
         return None
-    return base / "sinara" / "verified"
+    return base / "sinara" / name

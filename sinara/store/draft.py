@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sinara.errors import CorruptError, OutputError, RunNotFoundError
+from sinara.errors import ContractError, CorruptError, OutputError, RunNotFoundError
 from sinara.names import entity_folder, new_run_id
 from sinara.store import layout
 from sinara.store.claims import make_claim
@@ -32,7 +32,7 @@ from sinara.store.retention import take_back
 from sinara.store.settle import lone_name
 from sinara.store.trees import Seen, sort_out
 from sinara.store.values import Commit, Manifest
-from sinara.store.writer import RunWriter
+from sinara.store.writer import Check, RunWriter
 
 KEPT = 3
 _SETTLED = 0.05  # s; a file this young may change again within one tick of the file system's clock
@@ -49,7 +49,11 @@ class _Last:
 
 
 def take_snapshot(
-    place: Place, draft: str, entities: Sequence[str], arguments: Mapping[str, Any]
+    place: Place,
+    draft: str,
+    entities: Sequence[str],
+    arguments: Mapping[str, Any],
+    checks: Mapping[str, Check],
 ) -> Commit | None:
     """Publish a snapshot; see :meth:`sinara.store.writer.RunWriter.snapshot`."""
     with place.backend.locked(draft):
@@ -59,7 +63,7 @@ def take_snapshot(
             return replace(last.commit, skipped=skipped)
         claim, hold = make_claim(place, new_run_id(place.world.clock, place.world.entropy))
         with RunWriter(place, claim, hold) as writer:
-            copied = _copy_all(place, draft, writer, last, found, skipped)
+            copied = _copy_all(place, draft, writer, last, found, skipped, checks)
             carried = _carry_over(place, writer, last, set(entities) - set(skipped), copied)
             if not copied and not carried:
                 done = None
@@ -126,8 +130,9 @@ def _copy_all(
     last: _Last,
     found: Mapping[str, tuple[Seen, ...]],
     skipped: dict[str, str],
+    checks: Mapping[str, Check],
 ) -> set[str]:
-    """Copy and seal what can be read; note in ``skipped`` what cannot."""
+    """Copy and seal what may be published; note in ``skipped`` what may not."""
     copied: set[str] = set()
     for entity, data in found.items():
         folder = entity_folder(entity)
@@ -135,8 +140,8 @@ def _copy_all(
             known = _copy(place, draft, writer.run_id, last, entity, data)
             if sort_out(entity, place.backend.scan(f"{draft}/{folder}")).data != data:
                 raise OutputError(f"Output '{entity}' is still being written.")
-            writer.seal(entity, known=known)
-        except (OutputError, FileNotFoundError) as error:
+            writer.seal(entity, known=known, check=checks.get(entity))
+        except (OutputError, ContractError, FileNotFoundError) as error:
             skipped[entity] = str(error)
             place.backend.clear(f"{writer.run_id}/{folder}")
         else:

@@ -1,13 +1,13 @@
-"""Records, reports and notes of runs: never deleted, failed runs' above all."""
+"""Records, reports and notes of runs: kept until somebody asks for their deletion."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from sinara.errors import RunNotFoundError, StoreError
+from sinara.errors import CorruptError, RunNotFoundError, StoreError
 from sinara.record import RunRecord, from_json, to_json
 from sinara.store import layout
 from sinara.store.backend import Backend
@@ -15,6 +15,8 @@ from sinara.store.codec import canonical
 from sinara.store.trees import bad_path
 from sinara.store.values import Note
 from sinara.store.world import Process, World
+
+Record = TypeVar("Record")
 
 _NOTE = re.compile(r"(\d{4,})-(.*)\.json", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -57,6 +59,22 @@ class Evidence:
             return ()
         return tuple(sorted(seen.path for seen in found if seen.kind == "file"))
 
+    def size(self, run_id: str) -> int:
+        """Return how many bytes a run's files have."""
+        try:
+            found = self._backend.scan(f"{layout.RUNS}/{run_id}")
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+        return sum(seen.size for seen in found if seen.kind == "file")
+
+    def discard(self, run_id: str) -> None:
+        """Delete all that a run left as evidence, its record last: cut off, it is done again."""
+        for path in self.list_files(run_id):
+            if path != layout.RECORD:
+                self._backend.clear(layout.evidence(run_id, path))
+        self._backend.clear(f"{layout.RUNS}/{run_id}")
+        self._backend.remove(layout.open_record(run_id))
+
     def _at(self, run_id: str, relpath: str) -> str:
         problem = bad_path(relpath) if relpath else "a name may not be empty."
         if problem:
@@ -83,7 +101,19 @@ class Evidence:
         Raises:
             RunNotFoundError: If the run left none.
         """
-        return from_json(self.get_file(run_id, layout.RECORD).decode("utf-8", "replace"))
+        return self.decoded(run_id, self.get_file(run_id, layout.RECORD), from_json)
+
+    def decoded(self, run_id: str, data: bytes, read: Callable[[str], Record]) -> Record:
+        """Return a run's record out of the bytes of its file.
+
+        Raises:
+            CorruptError: If they hold none; it says which file that is.
+        """
+        try:
+            return read(data.decode("utf-8", "replace"))
+        except CorruptError as error:
+            place = f"{self._backend.folder}/{layout.evidence(run_id, layout.RECORD)}"
+            raise CorruptError(*(f"{place}: {line}" for line in error.lines)) from error
 
     # -- notes -----------------------------------------------------------------------------
 

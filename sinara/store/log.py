@@ -145,6 +145,19 @@ class CommitLog:
             elif entry.run_id not in gone:
                 yield entry
 
+    def runs(self) -> Iterator[tuple[Entry, Entry | None]]:
+        """Yield every run that was ever published, newest first, and what took it back."""
+        gone: dict[str, Entry] = {}
+        told: set[str] = set()
+        for entry in self.newest_first():
+            if entry.run_id in told:
+                continue
+            if entry.is_tombstone:
+                gone.setdefault(entry.run_id, entry)
+            else:
+                told.add(entry.run_id)
+                yield entry, gone.get(entry.run_id)
+
     def append(
         self, body: dict[str, Any], *, after: int, judge: Callable[[Entry], bool]
     ) -> tuple[Entry, bool]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sinara import names
+from sinara.errors import CorruptError
 from sinara.names import StepName
 from sinara.store import layout
 from sinara.store.backend import Backend
-from sinara.store.codec import seal
+from sinara.store.codec import seal, unseal
 from sinara.store.log import CommitLog, Entry
 from sinara.store.world import World
 
@@ -50,6 +51,25 @@ def publish(place: Place, entry: Entry) -> None:
         backend.freeze(f"{run_id}/{layout.MANIFESTS}")
     backend.create(f"{run_id}/{layout.COMMIT}", commit_mark(entry))
     backend.remove(layout.open_claim(run_id))
+
+
+def marked_entry(place: Place, run_id: str) -> Entry | None:
+    """Return the log entry that a run's own mark leads to; the mark is checked.
+
+    It is the log's last word on the run: a run that is being taken back says so beside it, and one
+    that was taken back has no mark any more. ``None`` proves nothing.
+    """
+    backend = place.backend
+    try:
+        mark, _ = unseal(backend.read(f"{run_id}/{layout.COMMIT}"), run_id)
+        entry = place.log.read(int(mark["sequence"]))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (CorruptError, KeyError, TypeError, ValueError):
+        return None  # a damaged mark proves nothing: the log itself is asked
+    if entry.run_id != run_id or backend.exists(layout.open_delete(run_id)):
+        return None
+    return entry
 
 
 def commit_mark(entry: Entry) -> bytes:

@@ -9,12 +9,19 @@ from sinara.errors import CorruptError, EntityNotFoundError, RunNotFoundError
 from sinara.names import check_name, check_run_id, entity_folder
 from sinara.store import layout, verified
 from sinara.store import manifest as manifests
-from sinara.store.codec import unseal
 from sinara.store.log import Entry, to_commit
 from sinara.store.parquet import read_footers
-from sinara.store.place import Place
+from sinara.store.place import Place, marked_entry
 from sinara.store.trees import Seen, sort_out
-from sinara.store.values import Commit, CommittedEntity, EntityInfo, Manifest, Problem
+from sinara.store.values import (
+    ASIDE,
+    Commit,
+    CommittedEntity,
+    EntityInfo,
+    Manifest,
+    Problem,
+    Word,
+)
 
 How = Literal["sizes", "cached", "full"]
 
@@ -33,16 +40,29 @@ class Reader:
         for entry in self._place.log.published():
             yield self._to_commit(entry)
 
+    def words(self) -> Iterator[Word]:
+        """Yield the log's last word on every run that was ever published, newest first."""
+        for entry, tombstone in self._place.log.runs():
+            reason = None if tombstone is None else str(tombstone.body.get("reason", ""))
+            yield Word(self._to_commit(entry), reason)
+
+    def marked(self, run_id: str) -> Commit | None:
+        """Return the commit that a run's own mark leads to."""
+        entry = marked_entry(self._place, check_run_id(run_id))
+        return None if entry is None else self._to_commit(entry)
+
     def _to_commit(self, entry: Entry) -> Commit:
         return to_commit(entry, self._backend.folder)
 
     def latest(
         self, entities: Iterable[str] = (), *, interactive: bool = True, legacy: bool = False
     ) -> Commit | None:
-        """Return the newest published run that holds all of ``entities``."""
+        """Return the newest run that holds all of ``entities``, but none that was put aside."""
         wanted = {check_name("entity", entity) for entity in entities}
         for entry in self._place.log.published():
             if entry.body.get("interactive") and not interactive:
+                continue
+            if str(entry.body.get("trigger_key") or "").startswith(ASIDE):
                 continue
             if wanted <= set(entry.body.get("entities", ())):
                 return self._to_commit(entry)
@@ -54,7 +74,7 @@ class Reader:
         entry = self._entry(run_id)
         if entry is not None:
             return self._to_commit(entry)
-        if legacy and run_id in self._legacy_runs():
+        if legacy and run_id in self.legacy_runs():
             return self._legacy_commit(run_id)
         raise RunNotFoundError(
             f"Step {self._place.step.dotted} has no published run {run_id} "
@@ -62,16 +82,10 @@ class Reader:
         )
 
     def _entry(self, run_id: str) -> Entry | None:
-        """Find a run's entry by its mark, which is checked; without one, walk the log."""
-        try:
-            mark, _ = unseal(self._backend.read(f"{run_id}/{layout.COMMIT}"), run_id)
-            entry = self._place.log.read(int(mark["sequence"]))
-            if entry.run_id == run_id and not self._backend.exists(layout.open_delete(run_id)):
-                return entry
-        except (FileNotFoundError, NotADirectoryError):
-            pass
-        except (CorruptError, KeyError, TypeError, ValueError):
-            pass  # a damaged mark proves nothing: the log itself is asked
+        """Find a run's entry by its mark; without one, walk the log."""
+        found = marked_entry(self._place, run_id)
+        if found is not None:
+            return found
         return next((e for e in self._place.log.published() if e.run_id == run_id), None)
 
     # -- entities --------------------------------------------------------------------------
@@ -160,7 +174,7 @@ class Reader:
 
     # -- runs of the original --------------------------------------------------------------
 
-    def _legacy_runs(self) -> list[str]:
+    def legacy_runs(self) -> list[str]:
         """Return run folders that were never claimed, newest first by their ids."""
         found = [name for name in self._backend.names("") if layout.is_run_folder(name)]
         return sorted(
@@ -168,7 +182,7 @@ class Reader:
         )
 
     def _latest_legacy(self, wanted: set[str]) -> Commit | None:
-        for run_id in self._legacy_runs():
+        for run_id in self.legacy_runs():
             if all(
                 self._backend.exists(layout.success(run_id, entity_folder(entity)))
                 for entity in wanted

@@ -18,7 +18,7 @@ from sinara.store.claims import Claim, read_claim
 from sinara.store.evidence import Evidence
 from sinara.store.log import Entry
 from sinara.store.place import Place, publish
-from sinara.store.retention import bury, finish, pinned
+from sinara.store.retention import GRACE, bury, finish, pinned
 from sinara.store.values import Recovery
 from sinara.store.world import Process
 
@@ -57,6 +57,13 @@ def recover(
     return Recovery(
         tuple(sorted(done.rolled_forward)), tuple(sorted(done.collected)), tuple(sorted(done.lost))
     )
+
+
+def as_it_is(place: Place, evidence: Evidence, record: RunRecord) -> RunRecord:
+    """Return a record as recovery would leave it: one whose process is gone does not run."""
+    if record.status != "running":
+        return record
+    return _Work(place, evidence, lambda _: False, GRACE, _Done()).as_it_is(record)
 
 
 def _each(todo: Callable[[str], None], run_ids: set[str]) -> None:
@@ -200,11 +207,16 @@ class _Work:
         except SinaraError:
             return  # damaged, or of a newer sinara: evidence is not touched
         if record.status == "running":
-            if self._lives(run_id, record):
+            ended = self.as_it_is(record)
+            if ended is record:
                 return
-            self._evidence.write_record(self._ended(record))
+            self._evidence.write_record(ended)
             self._done.lost.add(run_id)
         self._backend.remove(mark)
+
+    def as_it_is(self, record: RunRecord) -> RunRecord:
+        """Return a record that says "running" with the end that nobody wrote, if it ended."""
+        return record if self._lives(record.run_id, record) else self._ended(record)
 
     def _lives(self, run_id: str, record: RunRecord) -> bool:
         if self._backend.exists(layout.claim(run_id)) and self._backend.holder(run_id) == "held":

@@ -13,7 +13,7 @@ from sinara.names import check_run_id
 from sinara.store import layout
 from sinara.store.codec import canonical
 from sinara.store.log import TOMBSTONE, Entry
-from sinara.store.place import Place
+from sinara.store.place import Place, marked_entry
 from sinara.store.world import Process
 
 GRACE = 24 * 3600.0  # s; after that, a process of another machine is taken for gone
@@ -82,12 +82,15 @@ def take_back(place: Place, run_id: str, reason: str) -> bool:
     Raises:
         RunNotFoundError: If no such run is published.
     """
-    word = _newest_word(place, run_id)
-    if not word or word[0].is_tombstone:
-        raise RunNotFoundError(f"Run {run_id} of {place.step.dotted} is not published.")
+    after = place.log.tail()  # before the mark is looked at: then no tombstone is among these
+    if marked_entry(place, run_id) is None:
+        word = _newest_word(place, run_id)
+        if not word or word[0].is_tombstone:
+            raise RunNotFoundError(f"Run {run_id} of {place.step.dotted} is not published.")
+        after = word[0].sequence
     why = canonical({"run_id": run_id, "reason": reason})
     place.backend.create(layout.open_delete(run_id), why)
-    bury(place, run_id, reason, after=word[0].sequence)
+    bury(place, run_id, reason, after=after)
     return finish(place, run_id)
 
 
@@ -109,8 +112,8 @@ def finish(place: Place, run_id: str) -> bool:
     return True
 
 
-def pinned(place: Place) -> set[str]:
-    """Return the runs that a living process pinned; pins of others are removed."""
+def pinned(place: Place, *, tidy: bool = True) -> set[str]:
+    """Return the runs that a living process pinned; with ``tidy`` pins of others are removed."""
     held: set[str] = set()
     for name in place.backend.names(layout.OPEN):
         if not name.startswith(layout.PIN):
@@ -120,7 +123,7 @@ def pinned(place: Place) -> set[str]:
             run_id, alive = _read_pin(place, path)
             if alive:
                 held.add(run_id)
-            else:
+            elif tidy:
                 place.backend.remove(path)
     return held
 

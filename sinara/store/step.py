@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sinara.errors import CorruptError, RunNotFoundError, StoreError
 from sinara.names import StepName, check_name, check_run_id, entity_folder
 from sinara.record import RunRecord
 from sinara.store import layout
@@ -16,10 +17,11 @@ from sinara.store.errors import told
 from sinara.store.evidence import Evidence
 from sinara.store.place import Place
 from sinara.store.reader import How, Reader
-from sinara.store.recovery import recover
+from sinara.store.recovery import as_it_is, recover
 from sinara.store.resumable import hold_unpublished, resumable
-from sinara.store.retention import GRACE, Pin, pin, take_back
-from sinara.store.values import Commit, EntityInfo, Note, Problem, Recovery
+from sinara.store.retention import GRACE, Pin, pin, pinned, take_back
+from sinara.store.search import LogSearch
+from sinara.store.values import Commit, EntityInfo, Note, Problem, Recovery, Word
 from sinara.store.writer import RunWriter
 
 
@@ -107,6 +109,11 @@ class StepStore:
         with told(f"pin run {run_id}"):
             return pin(self._place, run_id)
 
+    def pinned(self) -> frozenset[str]:
+        """Return the runs that a living process reads, whichever machine it is on."""
+        with told(f"look for pins in {self.url}"):
+            return frozenset(pinned(self._place, tidy=False))
+
     def recover(
         self,
         *,
@@ -180,6 +187,43 @@ class StepStore:
         with told(f"read the log of {self.url}"):
             yield from self._reader.commits()
 
+    def words(self) -> Iterator[Word]:
+        """Yield the log's last word on every run that was ever published, newest first."""
+        with told(f"read the log of {self.url}"):
+            yield from self._reader.words()
+
+    def marked(self, run_id: str) -> Commit | None:
+        """Return a published run if its folder says so; the log is not searched for it.
+
+        ``None`` is no proof: the run may be published and its folder not yet, or not any more.
+        """
+        with told(f"read the mark of run {run_id}"):
+            return self._reader.marked(run_id)
+
+    def search(self) -> Callable[[str], Word | None]:
+        """Return a function that gives the log's last word on a run, ``None`` if it has none.
+
+        The log is read once, at the first call; what is published later is not found.
+        """
+        search = LogSearch(self._place)
+
+        def word(run_id: str) -> Word | None:
+            with told(f"read the log of {self.url}"):
+                return search.word(check_run_id(run_id))
+
+        return word
+
+    def folders(self) -> tuple[str, ...]:
+        """Return every run with a folder for data, published or not, newest first by their ids."""
+        with told(f"list the runs of {self.url}"):
+            inside = self._place.backend.names("")
+        return tuple(sorted(filter(layout.is_run_folder, inside), reverse=True))
+
+    def legacy_runs(self) -> tuple[str, ...]:
+        """Return the runs that the original left here, which no log covers, newest first."""
+        with told(f"list the runs of {self.url}"):
+            return tuple(self._reader.legacy_runs())
+
     def entity_url(self, run_id: str, entity: str) -> str:
         """Return where an entity of a run lies, whether it is there or not."""
         return self._place.entity_url(run_id, entity)
@@ -246,6 +290,31 @@ class StepStore:
         with told(f"list the files of run {run_id}"):
             return self._evidence.list_files(run_id)
 
+    def evidence_size(self, run_id: str) -> int:
+        """Return how many bytes of evidence a run left."""
+        check_run_id(run_id)
+        with told(f"list the files of run {run_id}"):
+            return self._evidence.size(run_id)
+
+    def discard_evidence(self, run_id: str) -> None:
+        """Delete the record, log, notebooks and pages of a run that is over and not published.
+
+        Raises:
+            StoreError: If the run goes on, or is published: its evidence is what explains it.
+        """
+        check_run_id(run_id)
+        with told(f"delete the evidence of run {run_id}"):
+            if self._reader.marked(run_id) is not None or self._goes_on(run_id):
+                raise StoreError(f"Run {run_id} of {self.step.dotted} goes on, or is published.")
+            self._evidence.discard(run_id)
+
+    def _goes_on(self, run_id: str) -> bool:
+        try:
+            record = self._evidence.read_record(run_id)
+        except (RunNotFoundError, CorruptError):
+            return False
+        return as_it_is(self._place, self._evidence, record).status == "running"
+
     def write_record(self, record: RunRecord) -> None:
         """Write a run's record; recovery ends one that says "running" of a process that died."""
         check_run_id(record.run_id)
@@ -253,14 +322,14 @@ class StepStore:
             self._evidence.write_record(record)
 
     def read_record(self, run_id: str) -> RunRecord:
-        """Return a run's record.
+        """Return a run's record; one that says "running" of a process that is gone says "lost".
 
         Raises:
             RunNotFoundError: If the run left none.
         """
         check_run_id(run_id)
         with told(f"read the record of run {run_id}"):
-            return self._evidence.read_record(run_id)
+            return as_it_is(self._place, self._evidence, self._evidence.read_record(run_id))
 
     def add_note(self, run_id: str, what: str, body: Mapping[str, Any]) -> Note:
         """Append what was learned about a run later: its tag, an image's digest."""

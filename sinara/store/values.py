@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SCHEMA_VERSION = 1
+ASIDE = "aside/"  # begins the trigger key of a run that nobody reads by default
+AGAIN = f"{ASIDE}reproduce/"  # of a run made again to be compared: it is not reused either
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,24 @@ class Commit:
     legacy: bool = False
     skipped: Mapping[str, str] = field(default_factory=dict)  # snapshot: entity -> why left out
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def aside(self) -> bool:
+        """Whether nobody reads it by default: a point of a sweep, a run made again."""
+        return (self.trigger_key or "").startswith(ASIDE)
+
+    @property
+    def again(self) -> bool:
+        """Whether it was made only to see whether an earlier run comes out the same."""
+        return (self.trigger_key or "").startswith(AGAIN)
+
+
+@dataclass(frozen=True)
+class Word:
+    """What the commit log says last of a run that was published once."""
+
+    commit: Commit
+    taken_back: str | None = None  # why; None while it is published
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +15,7 @@ from sinara.names import check_distinct, check_name, entity_folder
 from sinara.store import layout, verified
 from sinara.store import manifest as manifests
 from sinara.store.backend import Hold
+from sinara.store.beside import beside
 from sinara.store.claims import Claim, read_claim, refuse_trigger
 from sinara.store.errors import LostClaimError, explain, told
 from sinara.store.log import RUN, Entry, to_commit
@@ -22,6 +25,7 @@ from sinara.store.trees import Seen, Sorted, bad_path
 from sinara.store.values import Commit, EntityInfo, Manifest
 
 Marks = dict[str, tuple[object, ...]]
+Check = Callable[[EntityInfo], None]  # looks at an entity that nobody may change meanwhile
 
 
 @dataclass(frozen=True)
@@ -137,12 +141,20 @@ class RunWriter:
 
     # -- seal ------------------------------------------------------------------------------
 
-    def seal(self, entity: str, *, known: Mapping[str, str] | None = None) -> EntityInfo:
+    def seal(
+        self,
+        entity: str,
+        *,
+        known: Mapping[str, str] | None = None,
+        check: Check | None = None,
+    ) -> EntityInfo:
         """Make an entity durable, hash all of it and write its manifest.
 
         Args:
             entity: The entity. Writing to it afterwards makes the commit fail.
             known: SHA-256 by path, of files whose digest is known for certain.
+            check: Is called with what is there, and may raise: it is not sealed then. What it
+                looked at is what is sealed, or sealing fails.
 
         Raises:
             OutputError: If nothing was written, if it cannot be published, or if it is still
@@ -157,7 +169,7 @@ class RunWriter:
                     f"Output '{entity}' was declared, but nothing was written to "
                     f"{self.entity_url(entity)}."
                 )
-            self._sealed[entity] = self._seal(entity, sorted_out.data, known or {})
+            self._sealed[entity] = self._seal(entity, sorted_out.data, known or {}, check)
         return self._sealed[entity].info
 
     def sealed(self, entity: str) -> EntityInfo | None:
@@ -178,11 +190,15 @@ class RunWriter:
             self._backend.clear(self._folder(entity))
             self._backend.remove(layout.manifest(self.run_id, entity_folder(entity)))
 
-    def _seal(self, entity: str, data: Sequence[Seen], known: Mapping[str, str]) -> Sealed:
+    def _seal(
+        self, entity: str, data: Sequence[Seen], known: Mapping[str, str], check: Check | None
+    ) -> Sealed:
         folder, short = self._folder(entity), entity_folder(entity)
         paths = [seen.path for seen in data if seen.path not in known]
-        digests = {**known, **self._backend.digest(folder, paths, sync=True)}
         info = self._describe(entity, data)
+        looking = beside(partial(check, info)) if check else contextlib.nullcontext()
+        with looking:  # while the disk is waited for
+            digests = {**known, **self._backend.digest(folder, paths, sync=True)}
         sealed = Sealed(info, short, {seen.path: seen.mark for seen in data})
         self._recheck(entity, sealed)
         files = {seen.path: (seen.size, digests[seen.path]) for seen in data}
@@ -314,13 +330,22 @@ class RunWriter:
         code: Mapping[str, Any],
         params_sha256: str,
         substeps: Iterable[Any],
+        checks: Mapping[str, Check] | None = None,
     ) -> Commit | None:
         """Publish copies of a draft's entities as a run of their own, marked interactive.
 
         Nothing in the draft is touched. See :mod:`sinara.store.draft` for what it costs.
 
+        Args:
+            entities: Which; others stay as they were in the last snapshot.
+            inputs: As for :meth:`commit`, and so are those below.
+            code: Which code.
+            params_sha256: Digest of the parameters.
+            substeps: What ran.
+            checks: By entity, as for :meth:`seal`: one that raises leaves the entity out.
+
         Returns:
-            The commit; its ``skipped`` says which entities could not be read and why. The
+            The commit; its ``skipped`` says which entities are left out and why. The
             last snapshot's commit if nothing changed since; None if there is nothing to publish.
         """
         from sinara.store.draft import take_snapshot
@@ -336,7 +361,7 @@ class RunWriter:
         }
         with told(f"take a snapshot of draft {self.run_id}"):
             self._check_claim()
-            return take_snapshot(self._place, self.run_id, names, arguments)
+            return take_snapshot(self._place, self.run_id, names, arguments, checks or {})
 
     def release(self) -> None:
         """Let go. What was not published is collected by the next recovery."""

@@ -13,6 +13,7 @@ Nothing heavy is imported until it is used.
 import os
 
 from sinara.interface import (
+    CONTRACT,
     ENTITY_NAME,
     ENTITY_PATH,
     ENV_NAME,
@@ -50,6 +51,7 @@ def get_sinara_version() -> str:
 
 
 __all__ = [
+    "CONTRACT",
     "ENTITY_NAME",
     "ENTITY_PATH",
     "ENV_NAME",

@@ -19,17 +19,21 @@ ended, so that kernels which never heard of each other agree, and a kernel can b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sinara.errors import OutputError, SinaraError
+from sinara.contract import Contract, RuleResult, as_literal, read_contract
+from sinara.contract.told import broken_lines
+from sinara.errors import ContractError, OutputError, SinaraError
 from sinara.substep.locked import locked_json
 from sinara.substep.places import exists, signature
 from sinara.substep.show import say
 
 if TYPE_CHECKING:
-    from sinara.store import Commit, RunWriter
+    from sinara.store import Commit, RunWriter, StepStore
+    from sinara.store.writer import Check
 
 State = dict[str, dict[str, Any]]
 
@@ -44,6 +48,7 @@ class Draft:
     def __init__(
         self,
         writer: RunWriter,
+        store: StepStore,
         state_folder: Path,
         *,
         storage_options: Mapping[str, Any],
@@ -53,12 +58,14 @@ class Draft:
 
         Args:
             writer: Of the draft run.
+            store: Of the step.
             state_folder: Where kernels that share the draft tell each other what is whole.
             storage_options: For fsspec.
             each_cell: Publish after each cell that wrote; otherwise only :meth:`publish` does.
         """
         self.run_id = writer.run_id
         self._writer = writer
+        self._store = store
         self._storage_options = storage_options
         self._each_cell = each_cell
         self._declared: dict[str, dict[str, Any]] = {}  # entity -> what it is made from
@@ -66,17 +73,22 @@ class Draft:
         self._state_file = state_folder / f"{digest}.state.json"
 
     def declare(
-        self, outputs: Iterable[str], inputs: Mapping[str, Mapping[str, Any]], params_sha256: str
+        self,
+        outputs: Mapping[str, Contract | None],
+        inputs: Mapping[str, Mapping[str, Any]],
+        params_sha256: str,
     ) -> None:
         """Say what this notebook writes, and from what.
 
         Args:
-            outputs: Its entities.
+            outputs: Its entities, and what each promises.
             inputs: Full name -> ``run_id`` and ``manifest_sha256`` of what it reads.
             params_sha256: Digest of its parameters.
         """
         about = {"inputs": dict(inputs), "params_sha256": params_sha256}
-        self._declared |= dict.fromkeys(outputs, about)
+        for name, contract in outputs.items():
+            promise = None if contract is None else as_literal(contract)
+            self._declared[name] = {**about, "contract": promise}
 
     def after_cell(self, succeeded: bool) -> None:
         """Note what a cell changed, and publish it if the cell succeeded."""
@@ -118,6 +130,8 @@ class Draft:
         for name, about in self._declared.items():
             now = self._signature(name)
             known = state.get(name, {"signature": ""})
+            if name in state:
+                state[name]["contract"] = about["contract"]  # it may have been edited since
             if now != known["signature"]:
                 state[name] = {"signature": now, "whole": succeeded, **about}
                 if now:
@@ -141,15 +155,35 @@ class Draft:
             code={},
             params_sha256=digests[0] if len(digests) == 1 else _digest("\n".join(digests)),
             substeps=[],
+            checks=self._checks(whole),
         )
         if commit is None:
             outputs = ", ".join(self._declared)
             raise OutputError(f"Nothing to publish: nothing was written to {outputs}.")
         return commit
 
+    def _checks(self, whole: Mapping[str, Mapping[str, Any]]) -> dict[str, Check]:
+        """Return the checks of outputs with a contract, those of other notebooks among them."""
+        from sinara.substep.contracts import check_when_sealed
+
+        found: dict[str, Check] = {}
+        for name, entry in whole.items():
+            contract, _ = read_contract(entry.get("contract"))
+            if contract is not None:
+                found[name] = check_when_sealed(
+                    contract, name, self._storage_options, self._store, partial(_refuse, name)
+                )
+        return found
+
     def _signature(self, entity: str) -> str:
         """Return a text that changes when the files of an output do; empty when there are none."""
         return signature(self._writer.entity_url(entity), self._storage_options)
+
+
+def _refuse(entity: str, results: tuple[RuleResult, ...]) -> None:
+    lines = broken_lines(f"Output '{entity}'", results)
+    if lines:
+        raise ContractError(*lines)
 
 
 def _published(commit: Commit) -> str:

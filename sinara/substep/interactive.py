@@ -41,7 +41,7 @@ def join(
         leave()
         writer = store.claim(run_id, draft=True)
         _drafts[key] = Draft(
-            writer, state_folder, storage_options=storage_options, each_cell=each_cell
+            writer, store, state_folder, storage_options=storage_options, each_cell=each_cell
         )
     _listen()
     return _drafts[key]

@@ -122,8 +122,10 @@ class NotebookSubstep:
         Args:
             inputs: Dictionaries with ``STEP_NAME`` and ``ENTITY_NAME``, and ``ENV_NAME``,
                 ``PIPELINE_NAME``, ``ZONE_NAME`` where they differ from this step's, and
-                ``RUN_ID`` where it is not to be the newest.
-            outputs: Dictionaries with ``ENTITY_NAME``.
+                ``RUN_ID`` where it is not to be the newest. ``contract`` says what has to hold
+                of it: it is checked here.
+            outputs: Dictionaries with ``ENTITY_NAME``. ``contract`` says what it promises: it is
+                checked before it is published.
             custom_inputs: Dictionaries with ``ENTITY_NAME`` and ``ENTITY_PATH``.
             custom_outputs: The same.
             tmp_inputs: Dictionaries with ``ENTITY_NAME``: the newest run that has it.
@@ -134,6 +136,7 @@ class NotebookSubstep:
             InterfaceError: One line for each thing that is wrong with the declaration.
             EntityNotFoundError: One line for each input that no run may give.
             CorruptError: If an input differs from what was published.
+            ContractError: In a job, one line for each rule that an input breaks.
         """
         declared = make_interface(
             inputs=inputs,

@@ -185,6 +185,16 @@ class Reader:
         url = names.entity_url(root, step, run_id, ref.entity_name)
         return ResolvedInput(ref, step, run_id, url, NOT_FOUND)
 
+    def commit_of(self, item: ResolvedInput) -> Commit | None:
+        """Return the published run that an input is read from; ``None`` if this run wrote it.
+
+        Raises:
+            RunNotFoundError: If it is not published.
+        """
+        if self._is_of_this_run(item.ref, item.step):
+            return None
+        return self.step_store(item.step).commit(item.run_id, legacy=True)
+
     def let_go(self) -> None:
         """Let the store delete what was read here, if it is taken back."""
         while self._pins:

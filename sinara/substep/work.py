@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from sinara import context as contexts
 from sinara import writes
 from sinara.context import Handback, RunContext
-from sinara.errors import InterfaceError, UsageError, suggest
+from sinara.contract.results import plain_results
+from sinara.contract.told import broken_lines
+from sinara.errors import ContractError, InterfaceError, UsageError, suggest
 from sinara.interface import InputRef, Interface, as_lists
 from sinara.substep import places, session
 from sinara.substep.addresses import Addresses
@@ -20,10 +22,11 @@ from sinara.substep.entities import EntityUrls
 from sinara.substep.identity import params_digest
 from sinara.substep.metrics import plain_metric
 from sinara.substep.pick import pick
-from sinara.substep.resolve import PROD, Reader, ResolvedInput
+from sinara.substep.resolve import NOT_FOUND, PROD, Reader, ResolvedInput
 from sinara.substep.show import say
 
 if TYPE_CHECKING:
+    from sinara.contract import Contract, RuleResult
     from sinara.settings import EnvSettings, Settings
     from sinara.substep.draft import Draft
 
@@ -106,6 +109,44 @@ class Work:
             inputs={item.full_name: item.url for item in self.inputs},
             input_runs={item.full_name: item.run_id for item in self.inputs},
         )
+        self._check_inputs()
+
+    def _check_inputs(self) -> None:
+        """Check the inputs that have a contract, in a job and by hand alike.
+
+        In a job a broken contract ends the substep before it reads anything. By hand it is told:
+        a person may be here to find out why.
+
+        Raises:
+            ContractError: In a job; one line for each rule that is broken.
+        """
+        lines: list[str] = []
+        checked: dict[str, Any] = {}
+        for item in self.inputs:
+            contract = self.declared.contract_of(item.ref)
+            if contract is not None and item.note != NOT_FOUND:
+                results = self._check_input(item, contract)
+                checked[item.full_name] = plain_results(results)
+                lines += broken_lines(f"Input '{item.ref.entity_name}' from {item.run_id}", results)
+        if checked:
+            self._tell(contracts=checked)
+        if lines and self.in_job:
+            raise ContractError(*lines)
+        for line in lines:
+            say(line)
+
+    def _check_input(self, item: ResolvedInput, contract: Contract) -> tuple[RuleResult, ...]:
+        from sinara.substep.contracts import check_entity
+
+        return check_entity(
+            contract,
+            item.ref.entity_name,
+            item.url,
+            self.env_of(item).storage_options,
+            self.reader.step_store(item.step),
+            run=self.reader.commit_of(item),
+            manifest=item.manifest,
+        )
 
     def _look_again(self) -> None:
         """By hand, pin the inputs anew if one was published again since; say which.
@@ -123,7 +164,7 @@ class Work:
         for item in outdated:
             say(f"Published again: {item.full_name} is now read from {runs[item.full_name]}")
         if self._draft is not None:
-            self._draft.declare(self._declared.outputs, *self._made_from())
+            self._draft.declare(self._promises(self._declared), *self._made_from())
 
     def _prepare_tmp(self, declared: Interface) -> None:
         # Looked up before this run's own folders are made: an earlier run's are meant.
@@ -159,7 +200,10 @@ class Work:
             storage_options=self.addresses.env.storage_options,
             each_cell=self.settings.publish == "cell",
         )
-        self._draft.declare(declared.outputs, *self._made_from())
+        self._draft.declare(self._promises(declared), *self._made_from())
+
+    def _promises(self, declared: Interface) -> dict[str, Contract | None]:
+        return {name: declared.contract_of(name) for name in declared.outputs}
 
     def _made_from(self) -> tuple[dict[str, dict[str, str | None]], str]:
         read = {

@@ -1,40 +1,33 @@
-"""The step runs as a job runs it, and leaves what it declares."""
+"""The step runs as a job runs it, and publishes what its notebooks declare."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 STEP = Path(__file__).parent.parent
-PARAMS = json.loads((STEP / "params/step_params.json").read_text("utf-8"))
 
 
-def newest(entity):
-    """Return the folder of an entity as the newest run left it."""
-    pipeline = PARAMS["pipeline_params"]
-    name = PARAMS["step_params"]["step_name"]
-    home = Path(
-        os.environ["SINARA_ENV_USER"],
-        pipeline["pipeline_name"],
-        pipeline["zone_name"],
-        name,
-    )
-    return sorted(home.glob(f"run-*/{entity}/_SUCCESS"))[-1].parent
-
-
-def test_the_step_publishes_what_it_declares():
+def run(*arguments):
     done = subprocess.run(
-        [sys.executable, "step.dev.py"],
+        [sys.executable, *arguments],
         cwd=STEP,
         capture_output=True,
         text=True,
     )
-
     assert done.returncode == 0, done.stderr
-    dataset = pd.read_parquet(newest("dataset"))
-    rows = PARAMS["substeps_params"][0]["substep_params"]["rows"]
-    assert len(dataset) == rows
-    assert dataset["value"].notna().all()
+    return done.stdout
+
+
+def test_the_step_publishes_what_it_declares():
+    run("step.dev.py")
+
+    shown = json.loads(run("-m", "sinara", "run", "show", "--json"))["run"]
+    for substep in shown["substeps"]:
+        outputs = substep["interface"]["outputs"]
+        declared = {entity["ENTITY_NAME"] for entity in outputs}
+        published = {entity["name"]: entity for entity in substep["outputs"]}
+        assert set(published) == declared
+        for entity in published.values():
+            assert (Path(entity["url"]) / "_SUCCESS").is_file()
+            assert entity["rows"] > 0

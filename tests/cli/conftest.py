@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from sinara.cli import main
 from sinara.names import StepName, new_run_id
 from sinara.record import Failure, RunRecord, SubstepRecord
 from sinara.store import StepStore, open_store
+from tests.commands import Answer, runner
 from tests.steps import notebook, write_step
 
 Publish = Callable[..., str]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command said."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -90,14 +80,7 @@ def publish(store: StepStore) -> Publish:
 @pytest.fixture
 def sinara(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     """Run the command line in this process."""
-
-    def run(*arguments: str) -> Answer:
-        capsys.readouterr()
-        code = main(list(arguments))
-        said = capsys.readouterr()
-        return Answer(code, said.out, said.err)
-
-    return run
+    return runner(capsys)
 
 
 __all__: Sequence[str] = ["Answer", "Publish"]

@@ -38,6 +38,14 @@ def test_show_finds_the_last_run_and_one_by_the_beginning_of_its_id(sinara, publ
     assert first in sinara("run", "show", first[:-3]).out
 
 
+def test_a_run_that_has_no_record_yet_is_not_the_last_one(sinara, publish, store):
+    first = publish("raw")
+    store.record_folder(new_run_id())
+
+    assert json.loads(sinara("run", "show", "--json").out)["run"]["run_id"] == first
+    assert "does not go on: it succeeded" in sinara("run", "stop").err
+
+
 def test_a_beginning_that_fits_two_runs_is_refused(sinara, publish):
     publish("raw"), publish("raw")
 

@@ -65,11 +65,13 @@ def newest(place: Path, step: str) -> Path:
 
 
 def test_the_demo_ends_by_saying_where_the_report_is(first, place):
-    page = newest(place, "model_eval") / "index.html"
+    [run] = (place / "my demo/sinara_data/user/digits/_runs").iterdir()
+    named = first.stdout.replace("\\ ", " ")
 
-    assert "OK  demo finished" in first.stdout
-    assert str(page) in first.stdout.replace("\\ ", " ")
-    assert page.is_file()
+    assert "OK  demo finished: 4 steps" in first.stdout
+    assert str(run / "index.html") in named
+    assert str(newest(place, "model_eval") / "index.html") in named
+    assert (run / "index.html").is_file()
 
 
 def test_every_path_that_the_demo_names_is_there(first):
@@ -120,6 +122,8 @@ def test_the_demo_can_be_run_again_with_what_was_changed_in_it(first, place):
     record = json.loads((after / "record.json").read_text("utf-8"))
     assert record["substeps"][0]["params"]["regularisation"] == 100.0
     assert "as it is" in done.stderr
+    assert "data_load/load_digits.ipynb reused" in done.stderr
+    assert "parameter regularisation: 0.1 → 100.0" in done.stderr
 
 
 def test_a_step_that_fails_ends_the_demo_with_one_more_line(first, place):
@@ -129,7 +133,8 @@ def test_a_step_that_fails_ends_the_demo_with_one_more_line(first, place):
     done = demo(place / "my demo", place / "home")
 
     assert done.returncode == 1
-    assert "step digits-data_load failed" in done.stderr
+    assert "digits-data_load: " in done.stderr
+    assert "digitz" in done.stderr
     assert "OK" not in done.stdout
 
 

@@ -108,8 +108,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         _wait_for(f"{url}/api/status?token=t", process, home / "log")
         yield url, root
     finally:
-        process.terminate()
-        process.wait(START)
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a server; with jupytext installed one may leave a thread that never ends."""
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

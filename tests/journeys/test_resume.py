@@ -138,11 +138,13 @@ def edit(step: Path, name: str, place: int, source: str) -> None:
 
 
 def resumed_lines(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    lines = [line.strip() for line in done.stderr.splitlines()]
-    told = [
-        line.split(": ", 1) for line in lines if line.startswith(("prep.ipynb:", "train.ipynb:"))
-    ]
-    return dict(told)
+    """Return the first line on each substep: what is told after it ran comes later."""
+    told: dict[str, str] = {}
+    for line in done.stderr.splitlines():
+        substep, _, text = line.strip().partition(": ")
+        if substep in ("prep.ipynb", "train.ipynb"):
+            told.setdefault(substep, text)
+    return told
 
 
 def started_cells(step: Path, known: set[str]) -> Iterator[tuple[str, tuple[str, int]]]:

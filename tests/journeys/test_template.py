@@ -94,8 +94,11 @@ def test_the_tests_of_the_template_pass_and_write_nothing_beside_it(step, argume
 def test_the_filter_that_the_template_names_keeps_outputs_out_of_git(step):
     import nbformat
 
-    text = (step / "README.md").read_text("utf-8")
-    command = text.split('clear-output.clean \\\n  "')[1].split('"')[0]
+    [switch_on] = [
+        line.split()
+        for line in (step / "README.md").read_text("utf-8").splitlines()
+        if line.startswith("sinara step git-filter")
+    ]
     (step / "do_step.ipynb").write_text(_with_an_output(step / "do_step.ipynb"), "utf-8")
     environ = {
         **os.environ,
@@ -109,7 +112,7 @@ def test_the_filter_that_the_template_names_keeps_outputs_out_of_git(step):
         return done.stdout
 
     git("init", "-q")
-    git("config", "filter.clear-output.clean", command)
+    subprocess.run(switch_on, cwd=step, env=environ, check=True)
     git("add", "-A")
     kept = nbformat.reads(git("show", ":do_step.ipynb"), as_version=4)
 

@@ -132,7 +132,7 @@ def test_a_kernel_that_dies_takes_everything_with_it(driver, number, state):
         going.process.terminate()
     out, _ = going.process.communicate(timeout=40)
     assert eventually(lambda: going.left() == [], 2), going.left()
-    assert eventually(lambda: going.files() == [], 2), going.files()
+    assert eventually(lambda: going.files() == [], 10), going.files()
     if not out:  # the signal came when no notebook was under way any more
         assert number in {signal.SIGTERM, signal.SIGHUP}
         return
@@ -180,7 +180,7 @@ def test_when_any_of_them_dies_all_are_gone(driver, dead, number, how):
     assert eventually(lambda: going.left() == [], 8 if number == signal.SIGTERM else 4), (
         going.left()
     )
-    assert eventually(lambda: going.files() == [], 2)
+    assert eventually(lambda: going.files() == [], 10)
 
 
 def test_supervisor_and_guard_killed_at_once_leave_nothing_that_kept_its_environment(driver):

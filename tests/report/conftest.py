@@ -78,7 +78,17 @@ class Visit:
     """What happened while a page was open."""
 
     page: Any
+    folder: Path
     alarms: list[str] = field(default_factory=list)
+
+    def show(self, html: str, name: str = "page.html", anchor: str = "") -> Visit:
+        """Open a page in the same tab; alarms of the one before are forgotten."""
+        file = self.folder / name
+        file.write_text(html, encoding="utf-8")
+        self.alarms.clear()
+        self.page.goto(file.as_uri() + anchor)
+        self.page.wait_for_load_state("load")
+        return self
 
     def close(self) -> None:
         """Close the page and all that belongs to it."""
@@ -91,12 +101,10 @@ def visit(chromium: Any, tmp_path: Path) -> Iterator[Any]:
     contexts = []
 
     def open_page(html: str, name: str = "page.html", anchor: str = "", **options: Any) -> Visit:
-        file = tmp_path / name
-        file.write_text(html, encoding="utf-8")
         context = chromium.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
-        seen = Visit(page)
+        seen = Visit(page, tmp_path)
         page.on(
             "dialog",
             lambda dialog: (seen.alarms.append(f"dialog {dialog.message}"), dialog.dismiss()),
@@ -105,16 +113,14 @@ def visit(chromium: Any, tmp_path: Path) -> Iterator[Any]:
         page.on("pageerror", lambda error: seen.alarms.append(f"error {error}"))
         page.on("popup", lambda popup: seen.alarms.append(f"popup {popup.url}"))
         page.on("download", lambda download: seen.alarms.append(f"download {download.url}"))
-        page.on("request", lambda request: _note_request(seen, request.url, file))
-        page.goto(file.as_uri() + anchor)
-        page.wait_for_load_state("load")
-        return seen
+        page.on("request", lambda request: _note_request(seen, request.url))
+        return seen.show(html, name, anchor)
 
     yield open_page
     for context in contexts:
         context.close()
 
 
-def _note_request(seen: Visit, url: str, file: Path) -> None:
-    if not url.startswith(("data:image/", "about:srcdoc", file.as_uri())):
+def _note_request(seen: Visit, url: str) -> None:
+    if not url.startswith(("data:image/", "about:srcdoc", seen.folder.as_uri())):
         seen.alarms.append(f"request {url}")

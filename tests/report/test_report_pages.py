@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sinara.contract import RuleResult
 from sinara.record import AttemptRecord, CellRecord, CodeRecord, EntityRecord, Failure
 from sinara.report import business_page, run_page, substep_page, warm
 from sinara.report.words import duration, moment, number, one_line, size, value_text
@@ -519,3 +520,19 @@ def test_a_substep_that_went_well_at_once_has_no_table_of_attempts():
     substep = tried(AttemptRecord(1, "succeeded"))
 
     assert "Attempt" not in text_of(substep_page(pages.run(substep), substep, NOTEBOOK))
+
+
+def test_a_substep_page_has_a_table_of_each_contract_with_broken_rules_first():
+    rules = (
+        RuleResult("a", "type", "int64", "int64", kept=True),
+        RuleResult("a", "min", "0", "1 row below it", False, ("row 3: a=<b>-1</b>",)),
+    )
+    substep = pages.substep(outputs=(entity("raw", contract=rules), entity("plain")))
+
+    page = substep_page(pages.run(substep), substep, NOTEBOOK)
+
+    assert "1 of 2 rules broken" in page
+    assert "Output user.digits.zone.prep.raw" in page
+    assert page.index("1 row below it") < page.index(">kept<")
+    assert "row 3: a=&lt;b&gt;-1&lt;/b&gt;" in page
+    assert "Output user.digits.zone.prep.plain" not in page

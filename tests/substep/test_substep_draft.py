@@ -427,11 +427,12 @@ def other_kernel(folder: Path, step_store: Callable[..., Any], data: Path) -> Ca
         store = step_store("train")
         draft = Draft(
             store.claim(get_curr_run_id(), draft=True),
+            store,
             data / "_tmp" / "user" / "_drafts",
             storage_options={},
             each_cell=True,
         )
-        draft.declare(outputs, {}, "0" * 64)
+        draft.declare(dict.fromkeys(outputs), {}, "0" * 64)
         return draft
 
     return join
