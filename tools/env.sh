@@ -56,13 +56,15 @@ installed() {
     done
 }
 
-# Install this checkout with the extras given: by uv where it can be had, else by pip.
+# Install this checkout with the extras given: by uv where it can be had, else by pip. uv leaves
+# the compiling to the first import, whose outcome is not kept where PYTHONDONTWRITEBYTECODE is set.
 install_checkout() {
-    local extras target quick=""
+    local extras target quick="" compile=${PYTHONDONTWRITEBYTECODE:+--compile-bytecode}
     extras=$(IFS=,; printf '%s' "$*")
     target="${CHECKOUT}[$extras]"
     "$PY" -m pip install --quiet --disable-pip-version-check uv >/dev/null 2>&1 && quick=yes
-    if [ -n "$quick" ] && "$PY" -m uv pip install --quiet --python "$PY" --editable "$target" >/dev/null 2>&1; then
+    # shellcheck disable=SC2086
+    if [ -n "$quick" ] && "$PY" -m uv pip install --quiet $compile --python "$PY" --editable "$target" >/dev/null 2>&1; then
         return
     fi
     "$PY" -m pip install --quiet --disable-pip-version-check --editable "$target" >&2 ||

@@ -53,6 +53,9 @@ install_oldest_lab() {
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$CHECKOUT" 'jupyterlab==4.1.*'
 }
 
+# Thousands of interpreters start here: none of them shall compile what another one compiled.
+unset PYTHONDONTWRITEBYTECODE
+
 make_environment dev
 install_system_packages
 make_oldest_lab
