@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from sinara.record import PipelineRecord, RunRecord
 
 SCHEMA_VERSION = 1
 
@@ -61,6 +65,14 @@ def counted(count: int, what: str) -> str:
     if count != 1:
         what = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
     return f"{count:,} {what}"
+
+
+def took(record: RunRecord | PipelineRecord) -> str | None:
+    """Return how many seconds a run took, or has taken so far; ``None`` if nobody knows."""
+    if record.status == "running":
+        begun = datetime.fromisoformat(record.started)
+        return f"{max(0.0, (datetime.now(UTC) - begun).total_seconds()):.1f}"
+    return None if record.status == "lost" and not record.seconds else f"{record.seconds:.1f}"
 
 
 def _one_line(cell: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from sinara.cli.output import print_fields, print_json, print_table
+from sinara.cli.output import print_fields, print_json, print_table, took
 from sinara.console import inert
 from sinara.errors import SinaraError
 from sinara.record import PipelineRecord, to_json
@@ -38,7 +38,7 @@ def show(runs: PipelineRuns, run_id: str, *, as_json: bool) -> None:
             "status": record.status,
             "message": record.message,
             "started": record.started,
-            "seconds": f"{record.seconds:.1f}",
+            "seconds": took(record),
             "resumed from": record.resumed_from,
             "started by": record.trigger,
             "page": None if folder is None else folder / "index.html",

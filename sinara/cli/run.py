@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sinara.cli import clean, debug, diff, follow, pipeline_runs, reproduce, runs
-from sinara.cli.output import counted, number, print_fields, print_json, print_table, size
+from sinara.cli.output import counted, number, print_fields, print_json, print_table, size, took
 from sinara.cli.scope import find_pipeline_run, find_run, find_scope, scope_options
 from sinara.record import PipelineRecord, RunRecord
 
@@ -58,7 +58,7 @@ def list_runs(most: int, status: str | None, as_json: bool, **chosen: str | None
     print_table(
         ("run", "step", "status", "seconds", "started", "message"),
         [
-            (r.run_id, _of(r), _state(r), f"{r.seconds:.1f}", r.started[:19], r.message[:80])
+            (r.run_id, _of(r), _state(r), took(r), r.started[:19], r.message[:80])
             for r in records[:most]
         ],
     )
@@ -89,7 +89,7 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
             "status": _state(record),
             "message": record.message,
             "started": record.started,
-            "seconds": f"{record.seconds:.1f}",
+            "seconds": took(record),
             "commit": record.code.commit,
             "changed": ", ".join(record.code.dirty),
             "tag": record.tag,

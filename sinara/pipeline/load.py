@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sinara.errors import ParamsError, SinaraError, UsageError
+from sinara.errors import ParamsError, SinaraError, UsageError, suggest
 from sinara.graph import find_steps
 from sinara.params import StepParams
 from sinara.pipeline.request import PipelineRequest, overrides_by_step
@@ -141,8 +141,8 @@ def spread(
     found: dict[str, LoadedStep] = {}
     points = []
     for point in request.points:
+        own = overrides_by_step(point, [step.name for step in steps], given_as="point")
         given = overrides_by_step([*request.overrides, *point], [step.name for step in steps])
-        own = overrides_by_step(point, [step.name for step in steps])
         reached: dict[str, tuple[str, ...]] = {}
         names: dict[str, str] = {}
         for step in steps:
@@ -238,12 +238,21 @@ def _prepare_all(
 
 
 def forced(force: tuple[str, ...], step: str, substeps: list[str]) -> frozenset[str]:
-    """Return the substeps of a step that run in any case: ``step``, ``step/substep`` or ``*``."""
+    """Return the substeps of a step that run in any case: ``step``, ``step/substep`` or ``*``.
+
+    Raises:
+        UsageError: If the step has no such substep.
+    """
     found: set[str] = set()
     for one in force:
         name, slash, substep = one.partition("/")
-        if name in ("*", step):
-            found.update(s for s in substeps if not slash or s in (substep, f"{substep}.ipynb"))
+        if name not in ("*", step):
+            continue
+        meant = {s for s in substeps if not slash or s in (substep, f"{substep}.ipynb")}
+        if not meant and name == step:
+            advice = suggest(substep, substeps) or f"It has {', '.join(substeps)}."
+            raise UsageError(f"Step '{step}' has no substep '{substep}'. {advice}")
+        found |= meant
     return frozenset(found)
 
 

@@ -87,12 +87,15 @@ def request_of(told: dict[str, Any]) -> PipelineRequest:
         raise UsageError(f"The run does not say what was asked for: {error}.") from None
 
 
-def overrides_by_step(overrides: Sequence[str], steps: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def overrides_by_step(
+    overrides: Sequence[str], steps: Sequence[str], given_as: str = "--set"
+) -> dict[str, tuple[str, ...]]:
     """Return the overrides of each step, without its name.
 
     Args:
         overrides: ``step.param=value``, or ``pipeline_params.param=value`` for all.
         steps: The names of all steps.
+        given_as: What a person wrote them after, for messages.
 
     Raises:
         UsageError: One line per override that names no step.
@@ -108,10 +111,10 @@ def overrides_by_step(overrides: Sequence[str], steps: Sequence[str]) -> dict[st
         elif step in found and rest:
             found[step].append(f"{rest}={value}" if "=" in override else rest)
         elif step in found:
-            lines.append(f"--set {override}: write {step}.parameter=value.")
+            lines.append(f"{given_as} {override}: write {step}.parameter=value.")
         else:
             advice = suggest(step, steps) or f"The steps are {', '.join(steps)}."
-            lines.append(f"--set {override}: there is no step '{step}'. {advice}")
+            lines.append(f"{given_as} {override}: there is no step '{step}'. {advice}")
     if lines:
         raise UsageError(*lines)
     return {step: tuple(values) for step, values in found.items()}

@@ -252,6 +252,16 @@ def _prepare_substep(
         step_params=params.step_params,
         substep_params=checked.values,
     )
+    found = {
+        certain: tuple(
+            f"{name}, cell {p.cell + 1}, line {p.line}: {p.text}"
+            for p in reading.problems
+            if p.certain is certain
+        )
+        for certain in (True, False)
+    }
+    if found[True]:
+        raise NotebookError(*found[True])
     return PreparedSubstep(
         name=name,
         path=path,
@@ -259,9 +269,7 @@ def _prepare_substep(
         schema=schema,
         checked=checked,
         interface=None if reading.problems else reading.interface,
-        unread=tuple(
-            f"{name}, cell {p.cell + 1}, line {p.line}: {p.text}" for p in reading.problems
-        ),
+        unread=found[False],
         sha256=hashlib.sha256(content).hexdigest(),
         metadata=metadata,
         cells=tuple(cells),

@@ -47,9 +47,11 @@ class Evidence:
         try:
             return self._backend.read(self._at(run_id, relpath))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise RunNotFoundError(
-                f"Run {run_id} has no file '{relpath}' in {self._backend.folder}/{layout.RUNS}."
-            ) from error
+            place = f"{self._backend.folder}/{layout.RUNS}"
+            if relpath == layout.RECORD and run_id in self._backend.names(layout.RUNS):
+                why = "it has only just begun, or it died before it could write one"
+                raise RunNotFoundError(f"Run {run_id} has no record in {place}: {why}.") from error
+            raise RunNotFoundError(f"Run {run_id} has no file '{relpath}' in {place}.") from error
 
     def list_files(self, run_id: str) -> tuple[str, ...]:
         """Return the paths of a run's files, sorted."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
 from sinara.names import new_run_id
+from sinara.store.world import World
 
 
 def test_list_shows_every_run_newest_first(sinara, publish):
@@ -44,6 +47,34 @@ def test_a_run_that_has_no_record_yet_is_not_the_last_one(sinara, publish, store
 
     assert json.loads(sinara("run", "show", "--json").out)["run"]["run_id"] == first
     assert "does not go on: it succeeded" in sinara("run", "stop").err
+
+
+def test_a_run_that_died_before_its_record_is_told_as_that(sinara, publish, store):
+    first, second = publish("raw"), new_run_id()
+    store.record_folder(second)
+
+    answer = sinara("run", "list")
+
+    assert first in answer.out
+    assert answer.err.strip() == (
+        f"sinara: Run {second} has no record in {store.url}/_runs: it has only just begun, or it died "
+        "before it could write one."
+    )
+
+
+def test_a_run_that_goes_on_is_shown_with_its_time_so_far(sinara, publish, store):
+    run_id = publish("raw", status="failed")
+    begun = datetime.now(UTC) - timedelta(seconds=70)
+    record = replace(store.read_record(run_id), status="running", started=begun.isoformat())
+    me = World().process()
+    record = replace(record, host=me.host, boot_id=me.boot, pid=me.pid, process_started=me.started)
+    store.write_record(record)
+
+    [line] = sinara("run", "list").out.splitlines()[1:]
+
+    assert line.split()[2] == "running"
+    assert 70 <= float(line.split()[3]) < 300
+    store.write_record(replace(record, status="failed"))
 
 
 def test_a_beginning_that_fits_two_runs_is_refused(sinara, publish):

@@ -199,6 +199,28 @@ def test_what_is_forced_runs(ran):
     assert planned(plan)["left"] == "reuse"
 
 
+def test_what_is_forced_and_is_not_there_is_told(ran):
+    with pytest.raises(UsageError) as error:
+        pipeline.plan(ran, force=("right/rihgt",))
+
+    assert str(error.value) == "Step 'right' has no substep 'rihgt'. It has right.ipynb."
+
+
+def test_a_contract_that_is_none_is_refused_before_anything_runs(ran):
+    def spoil(nb):
+        declaring = next(one for one in nb.cells if "interface" in one.metadata.get("tags", ()))
+        declaring.source = declaring.source.replace("'model'}", "'model', 'contract': {'rosw': 1}}")
+        assert "rosw" in declaring.source
+
+    change(ran, "left", spoil)
+
+    with pytest.raises(ParamsError) as error:
+        pipeline.plan(ran)
+
+    assert "pipe-left: left.ipynb, cell" in str(error.value)
+    assert "rosw" in str(error.value)
+
+
 def test_another_env_has_no_runs(ran):
     plan = pipeline.plan(ran, env_name="test")
 

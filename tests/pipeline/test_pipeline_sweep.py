@@ -162,7 +162,7 @@ def test_a_sweep_that_was_interrupted_goes_on(tmp_path):
 def test_a_point_for_no_step_or_with_a_wrong_value_is_refused_before_anything_runs(tmp_path):
     folder = write_pipeline(tmp_path / "work", ("load", "left"))
 
-    with pytest.raises(UsageError, match="no step 'lefd'"):
+    with pytest.raises(UsageError, match=r"^point .*no step 'lefd'"):
         pipeline.run(folder, points=grid(["lefd.level=1"]))
     with pytest.raises(ParamsError, match="leevl"):
         pipeline.run(folder, points=grid(["left.leevl=1"]))
