@@ -60,4 +60,4 @@ make_environment dev
 install_system_packages
 make_oldest_lab
 cd "$CHECKOUT"
-exec "$PY" -m pytest -n 2 "$@"
+exec "$PY" -m pytest -n 2 --dist worksteal "$@"

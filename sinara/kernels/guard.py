@@ -23,6 +23,7 @@ is left, ``{"gone": true}``; it leaves when the driver says so or closes.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -49,6 +50,8 @@ from sinara.kernels.posix import (
 SWEEP_SECONDS = 5.0
 POLITE_SECONDS = 0.5
 TICK = 0.5
+DYING_SECONDS = 0.5
+LOCK = "lock"  # in the supervisor's folder: locked while the driver or the supervisor lives
 
 
 class Prepared(Protocol):
@@ -107,8 +110,28 @@ class Guard:
                 shutil.rmtree(folder, ignore_errors=True)
             if self.group is not None:
                 self.group.remove()
-            if self.driver_gone and os.getppid() != self.supervisor:
+            if (self.driver_gone or os.getppid() != self.supervisor) and self.is_last():
                 shutil.rmtree(self.base, ignore_errors=True)
+
+    def is_last(self) -> bool:
+        """Return whether neither driver nor supervisor lives.
+
+        Who was killed keeps its files and children until its memory is given back, which can take
+        longer than a guard needs to end: it is waited for.
+        """
+        try:
+            lock = os.open(f"{self.base}/{LOCK}", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            deadline = time.monotonic() + DYING_SECONDS
+            while not _locked(lock):
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.01)
+            return True
+        finally:
+            os.close(lock)
 
     def prepare(self, prepared: Prepared) -> None:
         """Fork the kernel now; it boots, says that it is ready, and waits for its order."""
@@ -336,6 +359,14 @@ class Guard:
 
 
 _MEMORY_UNIT = 1 if os.uname().sysname == "Darwin" else 1024  # of ru_maxrss: getrusage(2)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _log_pipe() -> tuple[int, int]:

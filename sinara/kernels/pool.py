@@ -28,6 +28,7 @@ from pathlib import Path
 
 from sinara.errors import KernelDiedError
 from sinara.kernels.exits import tail
+from sinara.kernels.guard import LOCK
 from sinara.kernels.inside import SOCKET_PATH_LIMIT
 from sinara.kernels.posix import receive
 from sinara.kernels.supervisor import Plan
@@ -36,7 +37,7 @@ from sinara.streams import hold_streams
 MARK = "SINARA_SUPERVISOR_ID"  # in the environment of the supervisor and of all that it forks
 END_SECONDS = 8.0
 LONGEST_SOCKET = len("/sinara-k-12345678/k-12345678/s-6")
-PREFIX, LOCK = "sinara-k-", "lock"
+PREFIX = "sinara-k-"
 CODE = (
     "import sys, importlib.util as util; sys.path[:1] = filter(None, sys.path[:1]); "
     "util.find_spec('sinara') or sys.path.append({root!r}); del util; "

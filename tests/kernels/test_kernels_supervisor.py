@@ -180,7 +180,7 @@ def test_when_any_of_them_dies_all_are_gone(driver, dead, number, how):
     assert eventually(lambda: going.left() == [], 8 if number == signal.SIGTERM else 4), (
         going.left()
     )
-    assert eventually(lambda: going.files() == [], 10)
+    assert eventually(lambda: going.files() == [], 10), going.files()
 
 
 def test_supervisor_and_guard_killed_at_once_leave_nothing_that_kept_its_environment(driver):
