@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sinara.errors import SinaraError
+from sinara.notebook import INJECTED_TAG, read_notebook, tags
+from sinara.params import find_parameters_cell
 from sinara.record import RunRecord, SubstepRecord
 from sinara.runner import RunEvent, RunRequest, StepRun, run_substeps
 
@@ -20,7 +22,7 @@ _TOLD = ("substep_start", "kernel", "cell_start", "substep_end")
 def main(folder: str) -> int:
     """Run the step in ``folder``; the exit code is that of ``sinara step run``."""
     try:
-        going = StepRun(RunRequest(Path(folder)), listener=_listen)
+        going = StepRun(RunRequest(Path(folder)), listener=_Teller(Path(folder)))
         record = run_substeps(going)
     except SinaraError as error:
         _tell({"kind": "end", "status": "refused", "message": " ".join(error.lines)})
@@ -34,16 +36,48 @@ def main(folder: str) -> int:
             "run_id": record.run_id,
             "message": _message(record, failed),
             "evidence": str(evidence) if evidence else None,
-            "failure": _failure(evidence, failed),
+            "failure": _failure(Path(folder), failed),
         }
     )
     return record.exit_code or 0
 
 
-def _listen(event: RunEvent) -> None:
-    if event.kind in _TOLD:
-        told = {"kind": event.kind, "substep": event.substep, "cell": event.cell}
-        _tell({**told, "number": event.number, "of": event.of})
+class _Teller:
+    """Tells what happens; cells are counted as the step's own notebook counts them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cells: dict[str, tuple[int, ...]] = {}  # by substep
+
+    def __call__(self, event: RunEvent) -> None:
+        if event.kind not in _TOLD:
+            return
+        if event.kind == "substep_start":
+            self.cells[event.substep] = own_cells(self.folder / event.substep)
+        own = self.cells.get(event.substep, ())
+        of = max(own) + 1 if own and event.kind != "substep_start" and event.of else event.of
+        told = {"kind": event.kind, "substep": event.substep, "cell": _own(own, event.cell)}
+        _tell({**told, "number": event.number, "of": of})
+
+
+def own_cells(notebook: Path) -> tuple[int, ...]:
+    """Return for each cell of the executed notebook its index in the step's own one, from 0.
+
+    The injected cell counts as the cell that it follows. Empty if there is nothing to read.
+    """
+    try:
+        cells = read_notebook(notebook).cells
+    except (SinaraError, OSError):
+        return ()
+    kept = [(i, tags(cell)) for i, cell in enumerate(cells) if INJECTED_TAG not in tags(cell)]
+    found = find_parameters_cell([t if cells[i].cell_type == "code" else () for i, t in kept])
+    place = found[0] + 1 if found else 0
+    own = [i for i, _ in kept]
+    return (*own[:place], own[max(place - 1, 0)] if own else 0, *own[place:])
+
+
+def _own(own: tuple[int, ...], cell: int | None) -> int | None:
+    return own[cell] if cell is not None and cell < len(own) else cell
 
 
 def _tell(what: dict[str, Any]) -> None:
@@ -57,22 +91,14 @@ def _message(record: RunRecord, failed: SubstepRecord | None) -> str:
     return record.message or f"published {record.run_id}"
 
 
-def _failure(evidence: Path | None, failed: SubstepRecord | None) -> dict[str, Any] | None:
+def _failure(folder: Path, failed: SubstepRecord | None) -> dict[str, Any] | None:
     """Return the substep that failed and its cell as the step's own notebook counts them."""
     if failed is None or failed.failure is None:
         return None
-    cell = failed.failure.cell
-    if cell is not None and evidence is not None and failed.notebook:
-        cell -= _injected_before(evidence / failed.notebook, cell)
-    return {"substep": failed.name, "cell": cell}
-
-
-def _injected_before(notebook: Path, cell: int) -> int:
-    try:
-        cells = json.loads(notebook.read_bytes())["cells"][:cell]
-        return sum("injected-parameters" in c["metadata"].get("tags", ()) for c in cells)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return 0
+    return {
+        "substep": failed.name,
+        "cell": _own(own_cells(folder / failed.name), failed.failure.cell),
+    }
 
 
 if __name__ == "__main__":
