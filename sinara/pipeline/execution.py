@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sinara.errors import RunNotFoundError, SinaraError, UsageError
+from sinara.errors import RunError, RunNotFoundError, SinaraError, StoreError, UsageError
 from sinara.execute import StopRequest
 from sinara.execute import warm_up as warm_kernels
 from sinara.pipeline.book import Book, now, planned_state
@@ -169,6 +169,7 @@ class PipelineRun:
         """Execute the plan; the record that is returned is written.
 
         Raises:
+            RunError: If the run is over and its record cannot be written.
             Exception: A fault of sinara itself, after the run was ended as failed.
         """
         with contextlib.ExitStack() as cleanup:
@@ -236,9 +237,17 @@ class PipelineRun:
         """Write the record and the page of a run that is over.
 
         Raises:
-            SinaraError: If the record cannot be written: until it is recovered it says "running".
+            RunError: If the record cannot be written: until it is recovered it says "running".
         """
-        self.runs.write(record)
+        try:
+            self.runs.write(record)
+        except StoreError as error:
+            raise RunError(
+                *error.lines,
+                f"Run {record.run_id} is over ({record.status}) and its record cannot say so. What "
+                "its steps published is there. When that is mended: "
+                f"sinara pipeline run --resume {record.run_id}",
+            ) from error
         self._watcher.show(record, now=True)
         for path in self.folder.iterdir() if self._remote else ():
             self.runs.put_file(record.run_id, path.name, path.read_bytes())

@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 
 from sinara import pipeline
-from sinara.errors import RunNotFoundError, UsageError
+from sinara.errors import RunError, RunNotFoundError, StoreError, UsageError
 from sinara.record import PipelineRecord
+from sinara.store.pipelines import PipelineRuns
 from tests.pipeline.pipelines import WRITES, edit, write_pipeline
 
 pytestmark = pytest.mark.slow
@@ -190,6 +191,24 @@ def test_a_resumed_run_has_the_steps_and_values_of_then(ran, given, told):
 
     with pytest.raises(UsageError, match=told):
         pipeline.run(ran, resume="last", **given)
+
+
+def test_a_run_whose_last_record_cannot_be_written_is_told_as_one_that_ran(ran, monkeypatch):
+    write = PipelineRuns.write
+
+    def until_the_disk_is_full(runs, record):
+        if record.status != "running":
+            raise StoreError("no space left on device")
+        write(runs, record)
+
+    monkeypatch.setattr(PipelineRuns, "write", until_the_disk_is_full)
+
+    with pytest.raises(RunError) as error:
+        pipeline.run(ran)
+
+    assert error.value.exit_code == 1
+    assert error.value.lines[0] == "no space left on device"
+    assert "sinara pipeline run --resume pl-" in error.value.lines[1]
 
 
 def test_a_run_without_a_name_is_not_resumed(ran):
