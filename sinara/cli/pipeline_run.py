@@ -280,10 +280,11 @@ def _wait_for(going: Any, run_id: str, child: Any) -> None:
 
 
 def _bytes(text: str | None) -> int | None:
+    """Return an amount in bytes, 0 for no limit; ``None`` if none was given."""
     from sinara.settings.checks import memory_or_no_limit
 
     try:
-        return memory_or_no_limit(text) if text else None
+        return memory_or_no_limit(text) or 0 if text else None
     except ValueError as error:
         raise UsageError(f"--memory: {error}") from None
 

@@ -100,7 +100,8 @@ class PipelineRun:
         self.plan = make_plan(pipeline)
         _refuse_missing(self.plan)
         workers = request.workers or pipeline.settings.workers or _processors()
-        memory = request.memory or pipeline.settings.memory_budget
+        budget = pipeline.settings.memory_budget
+        memory = budget if request.memory is None else request.memory or None
         _refuse_too_large(pipeline, memory)
         self._budget = Budget(workers, memory)
         self._stop = StopRequest()
@@ -360,7 +361,7 @@ def _request_again(given: PipelineRequest, old: PipelineRecord) -> PipelineReque
     return replace(
         again,
         workers=given.workers or again.workers,
-        memory=given.memory or again.memory,
+        memory=again.memory if given.memory is None else given.memory,
         keep_going=given.keep_going or again.keep_going,
         retries=again.retries if given.retries is None else given.retries,
         timeout=given.timeout or again.timeout,

@@ -27,7 +27,8 @@ class PipelineRequest:
         force: Steps, or ``step/substep``, that run even if nothing changed; ``*`` for all.
         reuse: Whether anything is reused.
         workers: How many substeps run at once; as the settings say by default.
-        memory: Bytes that substeps running at once may be allowed; as the settings say by default.
+        memory: Bytes that substeps running at once may be allowed, 0 for no limit; as the settings
+            say by default.
         keep_going: Whether steps that do not need a failed one still run.
         retries: How often a failed substep is tried again; as the settings say by default.
         timeout: Seconds that one substep may take; as the settings say by default.

@@ -16,6 +16,7 @@ import pytest
 
 from sinara import pipeline
 from sinara.errors import RunError, RunNotFoundError, StoreError, UsageError
+from sinara.pipeline import PipelineRequest, PipelineRun
 from sinara.record import PipelineRecord
 from sinara.store.pipelines import PipelineRuns
 from tests.pipeline.pipelines import WRITES, edit, write_pipeline
@@ -341,6 +342,14 @@ def test_what_may_use_more_memory_than_there_is_for_all_is_refused(ran):
 
     with pytest.raises(UsageError, match="may use 4 GB, and all that runs at once has 2 GB"):
         pipeline.run(ran, memory=2 * 10**9)
+
+
+def test_a_budget_of_zero_is_none_whatever_the_settings_say(ran):
+    (ran / "sinara.toml").write_text('memory = "4 GB"\nmemory_budget = "2 GB"\n')
+
+    with pytest.raises(UsageError, match="may use 4 GB"):
+        PipelineRun(PipelineRequest(ran))
+    assert PipelineRun(PipelineRequest(ran, memory=0)).plan.count("run") == 0
 
 
 def test_branches_run_at_the_same_time(tmp_path):
