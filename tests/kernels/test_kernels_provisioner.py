@@ -136,9 +136,10 @@ def test_plain_papermill_runs_a_notebook_in_it(tmp_path):
 
 
 def test_the_spec_that_is_installed_names_the_provisioner():
+    from sinara import kernels
     from sinara.kernels.specs import PROVISIONER, find_kernel
 
-    spec = json.loads(Path("sinara/kernels/kernel.json").read_text())
+    spec = json.loads((Path(kernels.__file__).parent / "kernel.json").read_text())
 
     assert spec["metadata"]["kernel_provisioner"]["provisioner_name"] == PROVISIONER
     assert find_kernel("sinara").is_own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import unicodedata
@@ -127,14 +128,13 @@ def test_a_write_that_did_not_finish_fails(writer, folder, left):
         writer.settle("data")
 
 
-def test_links_and_devices_are_refused_one_line_each(writer, folder, tmp_path):
+def test_links_and_devices_are_refused_one_line_each(writer, folder):
     (folder / "link").symlink_to("/etc/passwd")
     (folder / "folder-link").symlink_to("/etc")
     os.mkfifo(folder / "pipe")
-    with socket.socket(socket.AF_UNIX) as listening:
-        os.chdir(folder)  # a socket's path may be no longer than 107 bytes
+    # a socket's path may be no longer than 107 bytes
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(folder):
         listening.bind("socket")
-        os.chdir(tmp_path)
 
     with pytest.raises(OutputError) as refused:
         writer.settle("data")
