@@ -25,6 +25,8 @@ from sinara.report.facts import block, facts, table
 from sinara.report.shell import page, pill, top
 from sinara.report.words import EMPTY, duration, moment, number, one_line, size
 
+_MOST_FAILURES = 3  # that stand above all else
+_LEAST = 0.55  # of its size, to which the picture of a graph is made smaller
 _MOST_DRAWN = 400  # substeps of a graph that the page still has room for
 _MEANING = {
     "cancelled": "It was stopped from outside before its end. Go on with it:",
@@ -51,7 +53,7 @@ def build(
         folder: Where the page will lie: links are relative to it.
     """
     ended = record.status != "running"
-    drawn = _graph(graph, history)
+    drawn, fit = _graph(graph, history)
     live = el(
         "p",
         {"class": "lead quiet", "id": "quiet", "role": "status"},
@@ -65,7 +67,7 @@ def build(
         live,
         _summary(record),
         [el("p", {"class": "alert"}, one_line(line, 400)) for line in record.warnings],
-        [_failure(step, folder) for step in record.steps if step.status == "failed"],
+        _failures([step for step in record.steps if step.status == "failed"], folder),
         block("Graph", Html(f'<div class="graph">{drawn}</div>') if drawn else None),
         block("Points", points_table(record)),
         block("Steps", _steps(record, folder), opened=not record.points),
@@ -74,7 +76,7 @@ def build(
         block("Log", el("pre", {"class": "log"}, "\n".join(log_tail)) if log_tail else None,
               opened=False, note="its end"),
     )  # fmt: skip
-    extra = _file("page.css")
+    extra = _file("page.css") + fit
     styles = [style()] if drawn else []
     refresh = None if ended else Html('<meta http-equiv="refresh" content="3">')
     header = top(
@@ -147,10 +149,25 @@ def _since(started: str | None) -> float:
     return max(0.0, time.time() - datetime.fromisoformat(started).timestamp())
 
 
-def _graph(graph: PipelineGraph | None, history: History) -> str:
+def _graph(graph: PipelineGraph | None, history: History) -> tuple[str, str]:
+    """Return the picture, and the style by which it fits the page as long as it can be read."""
     if graph is None or sum(len(step.substeps) for step in graph.steps) > _MOST_DRAWN:
-        return ""
-    return document(make_scene(graph, history))
+        return "", ""
+    scene = make_scene(graph, history)
+    width = round(scene.width)
+    fit = (
+        f".graph svg{{width:100%;height:auto;max-width:{width}px;min-width:{_LEAST * width:.0f}px}}"
+    )
+    return document(scene), fit
+
+
+def _failures(failed: Sequence[StepState], folder: Path) -> Html:
+    """Return what failed; where that is much, most of it folded, so that the rest is in sight."""
+    shown = [_failure(step, folder) for step in failed]
+    more = shown[_MOST_FAILURES:]
+    summary = el("summary", None, f"{len(more)} more failed")
+    folded = el("details", {"class": "more"}, summary, more) if more else None
+    return join(shown[:_MOST_FAILURES], folded)
 
 
 def _failure(step: StepState, folder: Path) -> Html:
@@ -177,15 +194,17 @@ def _steps(record: PipelineRecord, folder: Path) -> Html:
     first, whole = _span(record)
     rows: list[Html] = []
     for step in record.steps:
+        alone = step.substeps[0] if len(step.substeps) == 1 else None
+        why = step.message if step.status in ("skipped", "reused", "cancelled") else ""
         rows.append(_row(
-            el("th", {"scope": "row"}, _report(step, folder, step.name) or step.name),
+            el("th", {"scope": "row"}, _report(step, folder, step.name) or step.name,
+               el("span", {"class": "sub"}, alone.name) if alone else None),
             step.status, _took(step.started, step.seconds, step.status),
             _bar(step.started, step.seconds, step.status, first, whole),
-            el("span", {"class": "why"}, one_line(step.message, 300))
-            if step.status in ("skipped", "reused", "cancelled") else None,
+            el("span", {"class": "why"}, one_line(why or (_why(alone) if alone else ""), 300)),
             "",
         ))  # fmt: skip
-        rows += [_substep_row(one, first, whole) for one in step.substeps]
+        rows += [_substep_row(one, first, whole) for one in step.substeps if not alone]
     head = el("thead", None, el("tr", None, [el("th", None, word) for word in
               ("step", "status", "took", "when", "why")]))  # fmt: skip
     body = el("tbody", None, rows)
@@ -193,18 +212,21 @@ def _steps(record: PipelineRecord, folder: Path) -> Html:
 
 
 def _substep_row(one: SubstepState, first: float, whole: float) -> Html:
-    why = f"from {one.source}" if one.status == "reused" and one.source else "; ".join(one.reasons)
-    at = (
-        f" · cell {one.cells[0]} of {one.cells[1]}" if one.cells and one.status == "running" else ""
-    )
     return _row(
         el("th", {"scope": "row"}, one.name),
         one.status,
         _took(one.started, one.seconds, one.status),
         _bar(one.started, one.seconds, one.status, first, whole),
-        el("span", {"class": "why"}, one_line(f"{why}{at}", 300)),
+        el("span", {"class": "why"}, one_line(_why(one), 300)),
         "sub",
     )
+
+
+def _why(one: SubstepState) -> str:
+    why = f"from {one.source}" if one.status == "reused" and one.source else "; ".join(one.reasons)
+    running = one.cells and one.status == "running"
+    at = f"cell {one.cells[0]} of {one.cells[1]}" if one.cells and running else ""
+    return " · ".join(filter(None, (why, at)))
 
 
 def _row(name: Html, status: str, took: str, bar: Child, why: Child, kind: str) -> Html:

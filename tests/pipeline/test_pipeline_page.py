@@ -51,7 +51,7 @@ def test_the_page_follows_a_run_and_is_its_report_at_the_end(tmp_path, tab):
             time.sleep(0.05)
         [page] = folder.glob("sinara_data/user/pipe/_runs/*/index.html")
         tab.goto(page.as_uri())
-        row = tab.locator("tr.sub", has_text="prep.ipynb")
+        row = tab.locator(".run-steps tr", has_text="prep.ipynb")
         row.locator(".s-running").first.wait_for(timeout=60_000)
         tab.locator("summary", has_text="Log").click()
         tab.wait_for_event("load", timeout=30_000)
@@ -68,6 +68,30 @@ def test_the_page_follows_a_run_and_is_its_report_at_the_end(tmp_path, tab):
     assert (page.parent / link).resolve().is_file()
     tab.goto((page.parent / link).resolve().as_uri())
     assert "prep" in tab.title()
+
+
+def test_many_failures_leave_the_graph_in_sight_and_a_lone_substep_shares_its_steps_row(
+    tmp_path, tab
+):
+    one, two = SubstepState("a.ipynb"), SubstepState("b.ipynb")
+    names = ("x", "user", "pipe", "zone")
+    failed = [
+        StepState(f"s{n}", *names, status="failed", message="no", substeps=(one,))
+        for n in range(10)
+    ]
+    pair = StepState("pair", *names, substeps=(one, two))
+    record = PipelineRecord(
+        "pl-1", "user", "pipe", "failed", "2026-11-26T10:00:00.000+00:00", steps=(*failed, pair)
+    )
+    (tmp_path / "index.html").write_text(build(record, None, History({}, {}, {}, ()), [], tmp_path))
+
+    tab.goto((tmp_path / "index.html").as_uri())
+
+    assert tab.locator(".failure:visible").count() == 3
+    assert tab.locator(".run-steps tbody tr").count() == 10 + 3
+    tab.locator("summary", has_text="7 more failed").click()
+    assert tab.locator(".failure:visible").count() == 10
+    assert tab.alarms == []
 
 
 def test_a_page_that_nobody_writes_any_more_says_so(tmp_path, tab):
