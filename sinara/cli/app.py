@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sinara import __version__
+from sinara.cli.output import say
 from sinara.errors import SinaraError, suggest
 from sinara.streams import hold_streams, let_go_of_streams
 
@@ -105,7 +106,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return error.exit_code
     except SinaraError as error:
         for line in error.lines:
-            click.echo(f"sinara: {line}", err=True)
+            for number, part in enumerate(line.split("\n")):
+                say(part if number else f"sinara: {part}", err=True)
         return error.exit_code
     except SystemExit:
         if not type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sinara.cli.output import print_json, print_table
+from sinara.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from sinara.hosting import Host
@@ -331,7 +331,7 @@ def _tell(made: tuple[MadeStep, ...], place: Path, *, as_json: bool) -> None:
     )
     for step in made:
         if step.text:
-            click.echo(f"{step.step}: {step.text}", err=True)
+            say(f"{step.step}: {step.text}", err=True)
     if any(step.outcome in ("failed", "stopped") for step in made):
         click.echo(
             "Run the same command again when it can be done: it finishes the rest.", err=True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sinara.cli.output import print_json, print_table
+from sinara.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from sinara.fleet import FleetStep, Result, StepStatus
@@ -68,7 +68,7 @@ def status(folder: Path, only: tuple[str, ...], as_json: bool, ask: bool, env: s
     print_table(columns, [_row(each) for each in found])
     for each in found:
         for problem in filter(None, (each.problem, each.last_run.problem)):
-            click.echo(f"{each.step}: {problem}", err=True)
+            say(f"{each.step}: {problem}", err=True)
     return 0
 
 
@@ -232,7 +232,7 @@ def _tell(verb: str, done: Sequence[Result], as_json: bool) -> int:
     if failed:
         told = f"{len(failed)} of {len(done)} failed: {', '.join(failed)}"
         rest = " The others are done." if len(failed) < len(done) else ""
-        click.echo(f"sinara: {told}.{rest}", err=True)
+        say(f"sinara: {told}.{rest}", err=True)
     if _ended(done):
         click.echo("sinara: interrupted; what is 'stopped' was not done.", err=True)
         return _ENDED

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print one line; what a terminal would obey in it, or that would turn it, is escaped.
+
+    Names of folders and paths in notebooks may be anybody's.
+    """
+    click.echo(_one_line(text), err=err)
+
+
 def print_json(what: str, value: Any) -> None:
     """Print one JSON document with stable keys: ``schema_version`` and ``what``."""
     click.echo(json.dumps({"schema_version": SCHEMA_VERSION, what: value}, indent=1, default=str))

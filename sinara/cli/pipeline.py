@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sinara.cli import create, fleet, pipeline_run
-from sinara.cli.output import counted, print_json
+from sinara.cli.output import counted, print_json, say
 
 if TYPE_CHECKING:
     from sinara.draw import Picture
@@ -92,7 +92,7 @@ def graph(
     elif not outputs:
         _tell(picture.graph)
     for line in picture.history.problems if picture.history else ():
-        click.echo(f"sinara: {line}", err=True)
+        say(f"sinara: {line}", err=True)
     if picture.graph.problems:
         found = counted(len(picture.graph.problems), "problem")
         click.echo(f"{found} found; they are in the picture. See: sinara pipeline check", err=True)
@@ -130,7 +130,7 @@ def check(
     if as_json:
         print_json("problems", [asdict(problem) for problem in kept])
     for problem in () if as_json else kept:
-        click.echo(f"{problem.severity}: {problem.text} [{problem.code}]")
+        say(f"{problem.severity}: {problem.text} [{problem.code}]")
     if not kept:
         click.echo("Nothing found.", err=True)
     return 3 if kept else 0
@@ -183,9 +183,9 @@ def _tell(graph: PipelineGraph) -> None:
     """Print each substep with what it reads and writes."""
     entities = {entity.id: entity for entity in graph.entities}
     for step in graph.steps:
-        click.echo(f"{step.name}  ({Path(step.folder).name})")
+        say(f"{step.name}  ({Path(step.folder).name})")
         for substep in step.substeps:
-            click.echo(f"  {substep.order}. {substep.name}")
+            say(f"  {substep.order}. {substep.name}")
             for sign, names in (
                 ("reads ", [e.source for e in graph.edges if e.target == substep.id]),
                 ("writes", [e.target for e in graph.edges if e.source == substep.id]),
@@ -193,7 +193,7 @@ def _tell(graph: PipelineGraph) -> None:
                 for node in names:
                     entity = entities[node]
                     kind = "" if entity.kind == "entity" else f" ({entity.kind})"
-                    click.echo(f"       {sign} {entity.full_name}{kind}")
+                    say(f"       {sign} {entity.full_name}{kind}")
     total = sum(len(step.substeps) for step in graph.steps)
     click.echo(
         f"{counted(len(graph.steps), 'step')}, {counted(total, 'substep')}, "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sinara.cli.output import print_json
+from sinara.cli.output import print_json, say
 
 
 @click.group("step")
@@ -97,7 +97,7 @@ def check(
             cell = "" if finding.cell is None else f", cell {finding.cell + 1}"
             line = f", line {finding.line}" if finding.line else ""
             place = f"{finding.file}{cell}{line}"
-            click.echo(f"{finding.severity}: {place}: {finding.message} [{finding.code}]")
+            say(f"{finding.severity}: {place}: {finding.message} [{finding.code}]")
         if not findings:
             click.echo("Nothing found.", err=True)
     return 3 if any(finding.severity == "error" for finding in findings) else 0
