@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from sinara.errors import SinaraError
 from sinara.graph.history import EdgeData, History, NodeRun
@@ -187,6 +187,10 @@ def _entities(record: RunRecord, substep: SubstepRecord) -> Iterable[tuple[bool,
 
 
 def _page(folder: Path | None, name: str | None) -> str | None:
-    if folder is None or not name or not (folder / name).is_file():
+    """Return the path of a report that lies in the folder of its run: a record can say anything."""
+    if folder is None or not name:
         return None
-    return str(folder / name)
+    inside = PurePath(name)
+    if inside.is_absolute() or ".." in inside.parts or not (folder / inside).is_file():
+        return None
+    return str(folder / inside)

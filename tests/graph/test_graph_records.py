@@ -35,7 +35,13 @@ def leave(folder: Path):
     """A function that leaves the record of a run of ``load`` in the store."""
 
     def write(
-        number: int, rows: int | None, *, status: str = "succeeded", published: bool = True, **more
+        number: int,
+        rows: int | None,
+        *,
+        status: str = "succeeded",
+        published: bool = True,
+        report: str | None = None,
+        **more,
     ) -> str:
         from sinara.names import StepName
 
@@ -44,7 +50,12 @@ def leave(folder: Path):
             "raw", f"{STEP}.raw", "", run_id, "outputs", "a.ipynb", bytes=10, rows=rows
         )
         substep = SubstepRecord(
-            "a.ipynb", status, "2026-01-01T00:00:00+00:00", 2.5, outputs=(entity,)
+            "a.ipynb",
+            status,
+            "2026-01-01T00:00:00+00:00",
+            2.5,
+            outputs=(entity,),
+            report=report,
         )
         record = RunRecord(
             run_id, "user", "p", "zone", "load", status, "2026-01-01T00:00:00+00:00", seconds=3.5,
@@ -139,6 +150,17 @@ def test_a_record_that_cannot_be_read_is_told_and_hides_no_other(folder, leave):
 
     assert found.steps[STEP].run_id == good
     assert len(found.problems) == 1
+
+
+@pytest.mark.parametrize(
+    "outside", ["/etc/passwd", "../../../../../../../p-load/params/step_params.json"]
+)
+def test_a_record_that_names_a_report_elsewhere_leads_nowhere(folder, leave, outside):
+    run_id = leave(1, 5, report=outside)
+    record = folder / "sinara_data/user/p/zone/load/_runs" / run_id / "record.json"
+    assert outside in record.read_text()
+
+    assert history(folder).substeps[f"{STEP}/a.ipynb"].report is None
 
 
 def test_an_env_that_is_not_known_leaves_the_others(folder, leave):
