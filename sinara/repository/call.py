@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -60,6 +61,16 @@ def git(folder: Path, *arguments: str, **how: Any) -> str:
         verb = next((word for word in arguments if word.isalpha()), "git")
         raise RepositoryError(f"{folder}: git {verb} failed: {reason(done)}")
     return done.out.removesuffix("\n")
+
+
+def require_git() -> None:
+    """Check that there is a git at all, before something is begun that needs it.
+
+    Raises:
+        RepositoryError: If there is none.
+    """
+    if shutil.which("git") is None:
+        raise RepositoryError(NO_GIT)
 
 
 def try_git(folder: Path, *arguments: str, **how: Any) -> str | None:

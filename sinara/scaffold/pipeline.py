@@ -20,7 +20,7 @@ from sinara.fleet.together import each
 from sinara.hosting import Host
 from sinara.manifest import Manifest, StepPlan, in_order, upstream
 from sinara.repository import connect, current_branch, push, without_credentials
-from sinara.repository.call import try_git
+from sinara.repository.call import require_git, try_git
 from sinara.repository.guard import read_settings, remote_addresses
 from sinara.scaffold.beside import alone_in, write_beside
 from sinara.scaffold.place import check_pipeline, repository_name
@@ -74,9 +74,11 @@ def create_pipeline(
     Raises:
         ManifestError: If the manifest cannot be made; then nothing is.
         UsageError: If something else is in the way; then nothing is made.
+        RepositoryError: If Git is not installed; then nothing is made.
     """
     folder = folder.absolute()
     check_pipeline(manifest, folder)
+    require_git()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

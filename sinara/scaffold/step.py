@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sinara import names
-from sinara.errors import UsageError
+from sinara.errors import RepositoryError, UsageError
 from sinara.manifest import StepPlan, SubstepPlan
 from sinara.repository import commit, switch_on
 from sinara.repository.call import git as call_git
@@ -21,7 +21,12 @@ from sinara.scaffold.template import copy_template, set_names, template_folder, 
 
 SCRATCH = ".sinara-new-"  # what a broken attempt at a pipeline left begins so
 _SCRATCH_OF_ONE = ".sinara-step-"  # no pipeline that is made beside it takes it for a leftover
-_ALL = (("core.excludesFile", os.devnull),)  # a person's own list has no say in what a step is
+# What a person's own settings say of files and line ends has no say in what a step is.
+_ALL = (
+    ("core.excludesFile", os.devnull),
+    ("core.autocrlf", "false"),
+    ("core.safecrlf", "false"),
+)
 _NOTEBOOK = "do_step.ipynb"  # of the template
 _BEFORE = 'STEPS_BEFORE = []  # steps whose entities this one reads: ["../demo-data_load"]'
 
@@ -98,6 +103,9 @@ def make_step(
             made.rename(target)
     except OSError as error:
         raise UsageError(f"{target}: cannot be made: {error.strerror}.") from error
+    except RepositoryError as error:  # told of the place that people know
+        told = (line.replace(str(made), str(target)) for line in error.lines)
+        raise RepositoryError(*told) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return target

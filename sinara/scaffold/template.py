@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import re
 import shutil
 import stat
 from collections.abc import Mapping
@@ -50,7 +51,8 @@ def copy_template(template: Path, made: Path) -> None:
         shutil.copytree(template, made, ignore=_LEFT_OUT, symlinks=True)
     except shutil.Error as error:  # one entry for each file: source, target, why
         source, _, why = error.args[0][0]
-        raise UsageError(f"{source}: cannot be copied: {why}") from error
+        why = re.sub(r"^\[Errno \d+\] |: '.*", "", str(why))
+        raise UsageError(f"{source}: cannot be copied: {why}.") from error
     for path in (made, *made.rglob("*")):  # a template may be kept from being written
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | stat.S_IWUSR)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sinara.errors import ManifestError, UsageError
+from sinara.errors import ManifestError, RepositoryError, UsageError
 from sinara.graph import read_graph
 from sinara.hosting import open_host
 from sinara.interface import CustomRef, InputRef, Interface
@@ -119,6 +119,38 @@ def test_what_a_person_has_git_ignore_is_committed_all_the_same(tmp_path, privat
     (made,) = create_pipeline(chain("p", ["a"]), tmp_path / "p", None)
 
     assert {"a.ipynb", "tests/test_step.py"} <= set(git(Path(made.folder), "ls-files").split("\n"))
+
+
+def test_the_line_ends_that_a_person_wants_stop_nothing(tmp_path, private_machine):
+    private_machine.joinpath(".gitconfig").write_text(
+        "[user]\nname = a\nemail = a@b\n[core]\nautocrlf = true\nsafecrlf = true\n"
+    )
+
+    (made,) = create_pipeline(chain("p", ["s"]), tmp_path / "p", None)
+
+    assert made.outcome == "made", made.text
+    assert git(Path(made.folder), "status", "--porcelain") == ""
+
+
+def test_without_git_nothing_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(RepositoryError, match="Git is not installed"):
+        create_pipeline(chain("p", ["s"]), tmp_path / "p", None)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_git_refuses_is_told_of_the_place_that_people_know(tmp_path, private_machine):
+    private_machine.joinpath(".gitconfig").write_text(
+        "[user]\nname = a\nemail = a@b\n[init]\ntemplateDir = ~/t\n"
+    )
+    (private_machine / "t/config").mkdir(parents=True)
+
+    (made,) = create_pipeline(chain("p", ["s"]), tmp_path / "p", None)
+
+    assert made.outcome == "failed"
+    assert ".sinara-new-" not in made.text
 
 
 def test_the_branch_that_a_person_is_on_is_not_pushed(tmp_path):
