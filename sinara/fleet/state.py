@@ -56,3 +56,8 @@ def changed(state: RepositoryState) -> str:
     """Return ``1 changed file``, ``2 changed files``."""
     count = len(state.dirty)
     return f"{count} changed file" + ("" if count == 1 else "s")
+
+
+def commits(count: int, kind: str = "") -> str:
+    """Return ``1 commit``, ``2 new commits``."""
+    return f"{count} {kind}commit" + ("" if count == 1 else "s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sinara.errors import RepositoryError
-from sinara.fleet.state import changed, on_a_branch, own_state, remote_of, token_for
+from sinara.fleet.state import changed, commits, on_a_branch, own_state, remote_of, token_for
 from sinara.fleet.together import Did, results
 from sinara.fleet.values import FleetStep, Result
 from sinara.repository import (
@@ -62,17 +62,23 @@ def _pull(step: FleetStep) -> Did:
     if state.behind == 0:
         more = f", {state.ahead} ahead: sinara pipeline push" if state.ahead else ""
         return "unchanged", f"up to date{more}"
+    if state.conflicts:
+        raise RepositoryError(
+            f"a merge is under way, in conflict: {', '.join(state.conflicts[:3])}. Finish it "
+            "(git add, git commit) or git merge --abort, then pull again"
+        )
     if state.ahead:
         raise RepositoryError(
-            f"{branch} has {state.ahead} commits that {state.upstream} lacks, which has "
-            f"{state.behind} others: git merge {state.upstream} (or rebase) in it"
+            f"{branch} has {commits(state.ahead)} that {state.upstream} lacks, and lacks "
+            f"{state.behind} of its: git merge {state.upstream} (or rebase) in it"
         )
     if state.dirty:
         raise RepositoryError(
-            f"{changed(state)}, and {state.behind} new commits: commit or stash, then pull again"
+            f"{changed(state)}, and {commits(state.behind, 'new ')}: commit or stash, then pull "
+            "again"
         )
     commit = forward(step.folder)
-    return "done", f"{state.behind} new commits, now at {(commit or '')[:10]}"
+    return "done", f"{commits(state.behind, 'new ')}, now at {(commit or '')[:10]}"
 
 
 def _push(step: FleetStep) -> Did:

@@ -56,6 +56,8 @@ def _transfer(step: FleetStep, host: Host, name: str | None) -> Did:
     old = before.get("origin")
     remote = host.ensure(called, description=f"Step {step.name} of pipeline {step.pipeline}")
     missed = _fetch_old(folder, old) if old not in (None, remote.url) else ""
+    if old == remote.url and not remote.created:  # moved before: what it got since counts
+        fetch(folder, "origin", credentials=host.credentials())
     refs = _branches(folder, only_here=old in (None, remote.url))
     new = _push(folder, (*refs, "refs/tags/*:refs/tags/*"), remote.url, host)
     moved = old != remote.url
@@ -116,7 +118,9 @@ def _branches(folder: Path, *, only_here: bool) -> list[str]:
         else:
             there[ref.removeprefix("refs/remotes/origin/")] = commit
     refs = {branch: f"refs/heads/{branch}" for branch in here}
-    for branch, commit in there.items() if not only_here else ():
+    for branch, commit in there.items():
+        if only_here and branch not in here:
+            continue
         if branch not in here or _is_older(folder, here[branch], commit):
             refs[branch] = f"refs/remotes/origin/{branch}"
         elif not _is_older(folder, commit, here[branch]):

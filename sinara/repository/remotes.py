@@ -20,7 +20,7 @@ from sinara.repository.addresses import (
     check_remote,
     without_credentials,
 )
-from sinara.repository.call import Done, git, reason, run
+from sinara.repository.call import Done, git, one_line, reason, run
 from sinara.repository.credentials import Credentials, handing_over
 from sinara.repository.guard import READING, disarm, own_transport, read_settings, remote_addresses
 
@@ -28,6 +28,7 @@ NETWORK_SECONDS = 600.0
 _NETWORK_ENV = {"GIT_ALLOW_PROTOCOL": "file:http:https:ssh"}
 _STALLED = (("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", "60"))
 _NO_UPKEEP = (("gc.auto", "0"), ("maintenance.auto", "false"))
+_ONLY_FAILED = "error: failed to push some refs"
 _REFUSED = (
     "could not read Username",
     "could not read Password",
@@ -105,7 +106,8 @@ def push_refs(
     call = ("push", "--porcelain", "--no-recurse-submodules", *options, "--", remote, *refspecs)
     done = _call(folder, call, how, credentials, seconds)
     if done.code != 0:
-        raise RepositoryError(f"{folder}: not pushed to '{remote}': {_push_problem(done)}")
+        where = without_credentials(url) if url else f"'{remote}'"
+        raise RepositoryError(f"{folder}: not pushed to {where}: {_push_problem(done)}")
     return any(line[:1] in " *+-" and "\t" in line for line in done.out.splitlines())
 
 
@@ -239,6 +241,11 @@ def _push_problem(done: Done) -> str:
             if "fetch first" in said or "non-fast-forward" in said:
                 return "it has commits that are not here. Pull first: sinara pipeline pull"
             return f"it refuses: {said.strip()}"
+    said = reason(done)
+    if said.startswith(_ONLY_FAILED):  # Git itself does not say why: a hook may have
+        lines = [one_line(line) for line in done.err.splitlines() if line.strip()]
+        more = "; ".join(line for line in lines if not line.startswith(_ONLY_FAILED))[:300]
+        return f"a hook (pre-push here, or one of the host) refuses: {more or 'it says nothing'}"
     return _problem(done)
 
 

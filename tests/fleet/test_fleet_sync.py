@@ -83,7 +83,7 @@ def test_a_step_that_has_gone_another_way_is_left_alone(pipeline):
 
     done = pull(steps_in(pipeline.folder))
 
-    assert "1 commits that origin/main lacks" in text(done, "prep")
+    assert "main has 1 commit that origin/main lacks, and lacks 1 of its" in text(done, "prep")
     assert "git merge origin/main" in text(done, "prep")
     assert git(pipeline.step("prep"), "rev-parse", "HEAD") == mine
 
@@ -323,3 +323,33 @@ def test_ctrl_c_ends_it_and_says_what_was_done(pipeline, githost):
     over.set()
 
     assert out.splitlines() == ["eval unchanged", "prep stopped", "train unchanged"], err
+
+
+def test_a_merge_in_conflict_is_told_with_its_files_and_how_to_go_on(pipeline):
+    pipeline.others_commit("prep", "same.txt")
+    pipeline.commit("prep", "same.txt", "mine\n")
+    git(pipeline.step("prep"), "fetch", "--quiet")
+    subprocess.run(
+        ["git", "merge", "--quiet", "origin/main"], cwd=pipeline.step("prep"), capture_output=True
+    )
+
+    done = pull(steps_in(pipeline.folder))
+
+    assert outcomes(done) == {"eval": "unchanged", "prep": "failed", "train": "unchanged"}
+    assert "a merge is under way, in conflict: same.txt" in text(done, "prep")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [("no tests, no push", "no tests, no push"), ("", "nothing")]
+)
+def test_a_hook_that_refuses_a_push_is_told_with_its_words(pipeline, words, told):
+    pipeline.commit("prep")
+    hook = pipeline.step("prep") / ".git/hooks/pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n{f'echo {words} >&2' if words else ''}\nexit 1\n")
+    hook.chmod(0o755)
+
+    said = text(push(steps_in(pipeline.folder)), "prep")
+
+    assert "hook" in said
+    assert told in said

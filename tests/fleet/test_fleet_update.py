@@ -206,6 +206,29 @@ def test_a_second_transfer_changes_nothing_and_sends_what_is_new(pipeline, tmp_p
     assert remotes(pipeline.step("prep"))["previous"] == str(pipeline.remote("prep"))
 
 
+def test_a_second_transfer_of_a_branch_that_is_behind_finds_all_of_it_there(pipeline, tmp_path):
+    newer = pipeline.others_commit("prep")  # was never pulled: only the remotes have it
+    host = open_host("local", str(tmp_path / "new"))
+    transfer(steps_in(pipeline.folder), host)
+
+    done = transfer(steps_in(pipeline.folder), host)
+
+    assert set(outcomes(done).values()) == {"unchanged"}
+    assert git(tmp_path / "new/churn-prep.git", "rev-parse", "main") == newer
+
+
+def test_a_second_transfer_brings_back_no_branch_that_was_removed_there(pipeline, tmp_path):
+    pipeline.others_commit("prep", branch="old")
+    host = open_host("local", str(tmp_path / "new"))
+    transfer(steps_in(pipeline.folder), host)
+    new = tmp_path / "new/churn-prep.git"
+    git(new, "branch", "-D", "old")
+
+    transfer(steps_in(pipeline.folder), host)
+
+    assert git(new, "branch", "--format=%(refname:short)") == "main"
+
+
 def test_a_transfer_that_broke_off_goes_on(pipeline, githost):
     host = open_host("github", "team", url=githost.url, environ={"GITHUB_TOKEN": githost.token})
     githost.fail_at(9, 503)
