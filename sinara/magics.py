@@ -46,6 +46,7 @@ def _graph() -> Any:
 def _check() -> str:
     """Return what is wrong with the step around the notebook, and with its pipeline."""
     from sinara.check import check_step
+    from sinara.draw.text import one_line
     from sinara.graph import is_step, read_graph
 
     folder = Path.cwd()
@@ -55,4 +56,4 @@ def _check() -> str:
             cell = "" if finding.cell is None else f", cell {finding.cell + 1}"
             found.append(f"{finding.severity}: {finding.file}{cell}: {finding.message}")
     found += [f"{problem.severity}: {problem.text}" for problem in read_graph(folder).problems]
-    return "\n".join([*found, ""]) if found else "Nothing found.\n"
+    return "\n".join([*map(one_line, found), ""]) if found else "Nothing found.\n"

@@ -90,8 +90,20 @@ def _shown(value: str) -> str:
 
 def _embedded(value: Any) -> str:
     """Return JSON that ends no block and begins no comment, wherever it stands in HTML."""
-    dumped = json.dumps(value, separators=(",", ":"))  # ASCII only
+    dumped = json.dumps(_visible(value), separators=(",", ":"))  # ASCII only
     return dumped.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _visible(value: Any) -> Any:
+    """Return JSON with its texts as they are shown: no character turns or hides another."""
+    if isinstance(value, str):
+        if value.isprintable():
+            return value
+        mark = "\t" if value.startswith("\t") else ""  # of an address: see _Known._run
+        return mark + text.one_line(value.removeprefix("\t"))
+    if isinstance(value, dict):
+        return {key: _visible(each) for key, each in value.items()}
+    return [_visible(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _header(graph: PipelineGraph, scene: Scene) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sinara.draw import text
 from sinara.draw.dot import dot, render_dot
 from sinara.draw.mermaid import mermaid
 from sinara.draw.page import file_link, link_beside, page
@@ -124,7 +125,7 @@ class Picture:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         told = f"{self.graph.name}: {len(self.graph.steps)} steps"
         lines = [told, *(f"{p.severity}: {p.text}" for p in self.graph.problems)]
-        return {"image/svg+xml": self.svg, "text/plain": "\n".join(lines)}
+        return {"image/svg+xml": self.svg, "text/plain": "\n".join(map(text.one_line, lines))}
 
     def __repr__(self) -> str:
         return f"<Picture of {self.graph.name}: {len(self.graph.steps)} steps>"

@@ -256,6 +256,23 @@ def test_the_page_holds_no_script_but_its_own(word):
     assert "default-src 'none'" in made
 
 
+def test_no_text_of_the_page_turns_or_hides_what_is_beside_it():
+    made = page(*hostile("a\u202eb\x1b[31m\u2066c"))
+
+    data = re.search(r'id="data">(.*?)</script>', made)[1]
+    assert "u202eb" in data
+    assert all(text.lstrip("\t").isprintable() for text in _texts(json.loads(data)))
+    shown = Picture(*hostile("a\u202eb\x1b[31m\nc"))._repr_mimebundle_()["text/plain"]
+    assert [line.isprintable() for line in shown.split("\n")] == [True, True]
+
+
+def _texts(value):
+    if isinstance(value, str):
+        return [value]
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for each in inside for text in _texts(each)]
+
+
 @pytest.mark.parametrize(
     ("now", "before", "told"),
     [(80, 100, "▼ 20 %"), (103, 100, "▲ 3 %"), (5, 5, "±0"), (5, 0, "▲ from 0"), (None, 3, ""), (3, None, ""), (5000, 10, "▲ 500 times")],
