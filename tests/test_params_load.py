@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from sinara.errors import ParamsError
-from sinara.params import StepParams, load_step_params
+from sinara.params import StepParams, globs, load_step_params
 from sinara.secret import SecretRef
 
 STEP_FILE = "params/step_params.json"
@@ -554,3 +555,52 @@ def test_a_missing_name_is_never_called_misspelt_as_one_that_is_right(folder):
 
     assert lines(folder)[0].endswith("'pipeline_name' is missing. Add it.")
     assert lines(folder, "null.json")[0].endswith("the list of notebooks to run.")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["/**/nowhere.json", "**/nowhere.json", "*/" * 30 + "nowhere.json"]
+)
+def test_a_pattern_that_leads_through_everything_or_in_circles_ends(folder, pattern, monkeypatch):
+    monkeypatch.setattr("sinara.params.globs._MOST", 2000)
+    for name in ("a", "b"):
+        (folder / name).symlink_to(".")
+
+    (line,) = lines(folder, pattern)
+
+    assert "more than 2000 files, or too deep ones. Name the file." in line
+
+
+def test_a_pattern_through_links_to_themselves_and_very_deep_folders_ends(folder):
+    (folder / "self").symlink_to("self")
+    deep = [f"{folder}{'/a' * depth}" for depth in range(1, 1500)]
+    for place in deep:
+        os.mkdir(place)  # noqa: PTH102 - pathlib is slow at such depths
+
+    (line,) = lines(folder, "**/nowhere.json")
+    for place in reversed(deep):  # too deep for what tidies up after tests
+        os.rmdir(place)  # noqa: PTH106
+
+    assert "too deep ones. Name the file." in line
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["**", "**/*.json", "*", "p*/*", "params/**", ".*/*", "**/.*", "[p]arams/s?ep*", "./params/../*/*.json", "no/*", "x[", "**/params/**/*.json"],
+)  # fmt: skip
+def test_a_pattern_matches_what_glob_matches(tmp_path, pattern):
+    for name in (
+        "params/step_params.json",
+        "params/deep/er/a.json",
+        ".hid/b.json",
+        "params/.h",
+        "x[",
+        "c",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+
+    wanted = {tmp_path / name for name in glob.glob(pattern, root_dir=tmp_path, recursive=True)}  # noqa: PTH207 - what it is compared with
+
+    found = {path.resolve() for path in globs._matches(pattern, tmp_path)}
+    assert found == {path.resolve() for path in wanted if path.is_file()}
+    assert {path.resolve() for path in globs._matches(str(tmp_path / pattern), tmp_path)} == found

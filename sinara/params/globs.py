@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 import glob
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
 
 from sinara.errors import ParamsError
 from sinara.params.values import nearest, plain
 
 _SUFFIXES = (".json", ".yaml", ".yml")
 _SHOWN = 20
+_MOST = 100_000  # files that a pattern may lead past: a step has few
 
 
 def find_one(globs: str | Sequence[str], folder: Path, argument: str) -> Path:
@@ -69,8 +72,63 @@ def _matches(pattern: str, folder: Path) -> list[Path]:
             return [(folder / pattern).absolute()]
     except OSError:  # a name that is too long is at least no file
         return []
-    names = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 - a pathlib glob takes no absolute pattern
-    return [path for name in names if (path := (folder / name).absolute()).is_file()]
+    left = iter(range(_MOST))
+    try:
+        found = set(_expand(folder, PurePath(pattern).parts, left))
+    except (_TooManyError, RecursionError):
+        raise ParamsError(
+            f"'{plain(pattern)}' matches or passes more than {_MOST} files, or too deep ones. Name the file."
+        ) from None
+    return [path for each in found if (path := each.absolute()).is_file()]
+
+
+class _TooManyError(Exception):
+    """A pattern leads through too many files: through a whole disk, or in circles."""
+
+
+def _expand(root: Path, parts: tuple[str, ...], left: Iterator[int]) -> Iterator[Path]:
+    """Yield what a pattern matches, as :func:`glob.glob` does, and in bounded time.
+
+    Args:
+        root: Where its first part is looked for.
+        parts: Its parts.
+        left: Has a number for each file that may yet be looked at.
+    """
+    if not parts:
+        yield root
+        return
+    first, rest = parts[0], parts[1:]
+    if not glob.has_magic(first):
+        if os.path.lexists(root / first):
+            yield from _expand(root / first, rest, left)
+        return
+    everywhere = first == "**"
+    if everywhere:
+        yield from _expand(root, rest, left)
+    for entry in _entries(root, left):
+        if entry.name.startswith(".") and not first.startswith("."):
+            continue
+        if everywhere and _is_folder(entry):
+            yield from _expand(root / entry.name, parts, left)
+        elif (everywhere and not rest) or (not everywhere and fnmatch.fnmatch(entry.name, first)):
+            yield from _expand(root / entry.name, () if everywhere else rest, left)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in circles
+        return False
+
+
+def _entries(folder: Path, left: Iterator[int]) -> list[os.DirEntry[str]]:
+    found = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if next(left, None) is None:
+                raise _TooManyError
+            found.append(entry)
+    return found
 
 
 def _list(paths: Sequence[Path], folder: Path) -> str:
