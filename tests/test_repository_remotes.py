@@ -161,6 +161,27 @@ def test_a_remote_is_added_then_changed_then_left(repository, bare):
     assert remotes(repository) == {"origin": str(bare)}
 
 
+def test_a_remote_whose_making_was_killed_in_the_middle_is_whole_after_the_next(
+    repository, bare, monkeypatch
+):
+    """The address is what is looked for, so it is what is written last."""
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        calls = iter((quiet_git,))
+        patch.setitem(connect.__globals__, "git", lambda *of: next(calls, killed)(*of))
+        connect(repository, "origin", str(bare))
+    assert not remotes(repository)
+
+    connect(repository, "origin", str(bare))
+    push(repository, "origin", "main")
+
+    assert git(repository, "rev-parse", "--abbrev-ref", "main@{upstream}") == "origin/main"
+    assert git(repository, "config", "--get-all", "remote.origin.fetch").count("\n") == 0
+
+
+def killed(*_: object) -> str:
+    raise KeyboardInterrupt
+
+
 def test_a_push_sets_the_remote_branch_and_says_whether_anything_was_new(repository, bare):
     connect(repository, "origin", str(bare))
 

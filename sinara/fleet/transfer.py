@@ -12,7 +12,14 @@ from sinara.fleet.update import repository_name
 from sinara.fleet.values import FleetStep, Result
 from sinara.hosting import Host
 from sinara.names import check_name
-from sinara.repository import connect, fetch, push_refs, remotes, without_credentials
+from sinara.repository import (
+    add_remote,
+    connect,
+    fetch,
+    push_refs,
+    remotes,
+    without_credentials,
+)
 from sinara.repository.call import git, run
 
 PREVIOUS = "previous"
@@ -140,7 +147,7 @@ def _rename_old(folder: Path, old: str) -> None:
     bare = without_credentials(old)
     there = remotes(folder).get(PREVIOUS)
     if there is None:
-        git(folder, "remote", "add", "--", PREVIOUS, bare)
+        add_remote(folder, PREVIOUS, bare)
     elif there != bare:
         git(folder, "remote", "set-url", "--", PREVIOUS, bare)
 

@@ -28,7 +28,7 @@ from sinara.repository.branches import forward, switch
 from sinara.repository.call import end_all
 from sinara.repository.credentials import Credentials, base_of
 from sinara.repository.outputs import switch_on
-from sinara.repository.remotes import clone, connect, fetch, push, push_refs, remotes
+from sinara.repository.remotes import add_remote, clone, connect, fetch, push, push_refs, remotes
 from sinara.repository.state import RepositoryState, read_state
 from sinara.repository.steps import (
     PUSH_SECONDS,
@@ -53,6 +53,7 @@ __all__ = [
     "RepositoryError",
     "RepositoryState",
     "TagResult",
+    "add_remote",
     "base_of",
     "changed_files",
     "check_address",

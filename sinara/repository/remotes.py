@@ -61,10 +61,22 @@ def connect(folder: Path, remote: str, url: str) -> bool:
     if before == url:
         return False
     if before is None:
-        git(folder, "remote", "add", "--", remote, url)
+        add_remote(folder, remote, url)
     else:
         git(folder, "remote", "set-url", "--", remote, url)
     return True
+
+
+def add_remote(folder: Path, remote: str, url: str) -> None:
+    """Write a remote that is not there: what is fetched first, so that none without it is left.
+
+    ``git remote add`` writes the address first; one that is killed leaves a remote that looks
+    whole, and no branch can follow it.
+    """
+    name = f"remote.{remote}.fetch"
+    if not any(setting.name == name for setting in read_settings(folder)):
+        git(folder, "config", "--local", name, f"+refs/heads/*:refs/remotes/{remote}/*")
+    git(folder, "config", "--local", f"remote.{remote}.url", url)
 
 
 def push(
