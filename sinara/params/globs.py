@@ -77,7 +77,8 @@ def _matches(pattern: str, folder: Path) -> list[Path]:
         found = set(_expand(folder, PurePath(pattern).parts, left))
     except (_TooManyError, RecursionError):
         raise ParamsError(
-            f"'{plain(pattern)}' matches or passes more than {_MOST} files, or too deep ones. Name the file."
+            f"'{plain(pattern)}' matches or passes more than {_MOST} files, or too deep ones. "
+            "Name the file."
         ) from None
     return [path for each in found if (path := each.absolute()).is_file()]
 
