@@ -202,22 +202,40 @@ def remove_server(name: str, *, with_data: bool = False) -> None:
     """Forget a server that does not run; its folders stay unless ``with_data``.
 
     Raises:
-        UsageError: If there is none of that name, or it runs.
+        UsageError: If there is none of that name, it runs, or a folder holds more than is its own.
     """
     server = get_server(name)
-    home = Path.home()
-    for folder in (server.data, server.work, server.tmp) if with_data else ():
-        if home.is_relative_to(folder):
-            raise UsageError(f"{folder} holds your home folder, and is not removed. Do it by hand.")
+    folders = [Path(f) for f in (server.data, server.work, server.tmp)] if with_data else []
+    for folder in folders:
+        _check_removable(name, folder)
     if server.running:
         raise UsageError(f"The server '{name}' runs. Stop it first: sinara server stop {name}")
     try:
-        for folder in (server.data, server.work, server.tmp) if with_data else ():
-            if Path(folder).exists():
+        for folder in folders:
+            if folder.exists():
                 shutil.rmtree(folder)
         shutil.rmtree(_place(name))
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be removed: {error.strerror}.") from error
+
+
+def _check_removable(name: str, folder: Path) -> None:
+    """Refuse to remove what holds more than this server: nothing is removed then.
+
+    What counts is where a path leads, not how it is written: ``data/..`` is no folder in data.
+    """
+    there = folder.resolve()
+    if folder.is_symlink():
+        raise UsageError(f"{folder} is a link to {there}, and is not removed. Do it by hand.")
+    if Path.home().resolve().is_relative_to(there):
+        raise UsageError(f"{folder} holds your home folder, and is not removed. Do it by hand.")
+    for other in list_servers():
+        for kept in (other.data, other.work, other.tmp) if other.name != name else ():
+            if Path(kept).resolve().is_relative_to(there):
+                raise UsageError(
+                    f"{folder} holds {kept} of the server '{other.name}', and is not removed. "
+                    "Do it by hand."
+                )
 
 
 def _place(name: str) -> Path:

@@ -74,6 +74,25 @@ def test_removing_keeps_the_folders_unless_they_are_asked_for(home):
     assert servers.list_servers() == ()
 
 
+@pytest.mark.parametrize("data", ["x/..", "way/home", "link", "others", "others/data"])
+def test_what_holds_more_than_the_server_is_not_removed_however_it_is_written(home, data):
+    for folder in ("x", "others/data", "elsewhere"):
+        (home / folder).mkdir(parents=True)
+    (home / "kept").write_text("mine")
+    (home / "elsewhere/kept").write_text("mine")
+    (home / "way").mkdir()
+    (home / "way/home").symlink_to(home)
+    (home / "link").symlink_to("elsewhere")
+    servers.create_server("other", data=home / "others/data")
+    servers.create_server("mine", data=home / data)
+
+    with pytest.raises(UsageError, match="is not removed"):
+        servers.remove_server("mine", with_data=True)
+
+    assert (home / "kept").read_text() == (home / "elsewhere/kept").read_text() == "mine"
+    assert [server.name for server in servers.list_servers()] == ["mine", "other"]
+
+
 def test_a_busy_port_is_told():
     import socket
 
