@@ -21,7 +21,7 @@ def command(folder: Path, port: int, no_browser: bool) -> int:
     from sinara.graph import pipeline_folder
     from sinara.lab.start import serve
 
-    def opened(url: str) -> None:
+    def opened(url: str, page: Path) -> None:
         click.echo(url)
         click.echo(
             "JupyterLab runs at this address, which lets in whoever has it. End: Ctrl-C", err=True
@@ -29,7 +29,7 @@ def command(folder: Path, port: int, no_browser: bool) -> int:
         if not no_browser:
             import webbrowser
 
-            webbrowser.open(url)
+            webbrowser.open(page.as_uri())  # no token on its command line
 
     serve(pipeline_folder(folder.resolve()), port=port, opened=opened)
     return 0  # fmt: skip

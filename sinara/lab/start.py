@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import importlib.util
 import json
 import os
@@ -131,13 +132,29 @@ def end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def serve(folder: Path, *, port: int = 0, opened: Callable[[str], None]) -> None:
+def write_door(place: Path, url: str) -> Path:
+    """Write a page that leads to ``url``, for a browser to be started with.
+
+    Everybody on the machine sees what a program is started with, and nobody else this file.
+    """
+    page = place / "open.html"
+    with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(
+            '<!DOCTYPE html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+            f'<meta http-equiv="refresh" content="0; url={html.escape(url)}">'
+            f'<title>JupyterLab</title><a href="{html.escape(url)}">JupyterLab</a>\n'
+        )
+    return page
+
+
+def serve(folder: Path, *, port: int = 0, opened: Callable[[str, Path], None]) -> None:
     """Serve ``folder`` in JupyterLab until Ctrl-C, or until it ends by itself.
 
     Args:
         folder: What it shows.
         port: Where it listens; 0: any free port.
-        opened: Is given the address, with its token, once the server answers.
+        opened: Is given the address with its token, and a page that leads there, once the server
+            answers.
 
     Raises:
         MissingExtraError: If JupyterLab is not installed.
@@ -161,7 +178,8 @@ def serve(folder: Path, *, port: int = 0, opened: Callable[[str], None]) -> None
             )  # fmt: skip
         with _signals(), contextlib.suppress(KeyboardInterrupt):
             try:
-                opened(f"{wait_for(process, place / 'runtime', log)}lab?token={token}")
+                url = f"{wait_for(process, place / 'runtime', log)}lab?token={token}"
+                opened(url, write_door(place, url))
                 while process.poll() is None:
                     time.sleep(0.2)
                 raise RunError(f"JupyterLab has ended: {last_words(log)}")

@@ -150,15 +150,27 @@ def test_a_server_that_was_killed_is_shown_as_stopped_and_starts_again(home):
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_ctrl_c_ends_sinara_lab_with_all_its_processes(tmp_path):
+def test_a_browser_is_started_without_the_token_and_ctrl_c_ends_all_processes(tmp_path):
     import subprocess
     import sys
 
     (tmp_path / "p").mkdir()
-    command = [sys.executable, "-m", "sinara", "lab", "--no-browser", str(tmp_path / "p")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    url = process.stdout.readline()
+    seen, browser = tmp_path / "seen", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}.new; mv {seen}.new {seen}\n')
+    browser.chmod(0o700)
+    command = [sys.executable, "-m", "sinara", "lab", str(tmp_path / "p")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "BROWSER": str(browser)},
+    )  # fmt: skip
+    url = process.stdout.readline().strip()
     assert "token=" in url
+    while not seen.exists() and process.poll() is None:
+        time.sleep(0.05)
+    page = Path(seen.read_text().strip().removeprefix("file://"))
+    assert "token" not in str(page)
+    assert url in page.read_text()
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
 
     process.send_signal(signal.SIGINT)
