@@ -59,6 +59,7 @@ class Job:
             "cell": self.last.get("cell"),
             "cells": self.cells,
             "message": self.end.get("message", ""),
+            "note": self.end.get("note", ""),
             "failure": self.end.get("failure"),
         }
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from sinara.errors import SinaraError
 from sinara.notebook import INJECTED_TAG, read_notebook, tags
-from sinara.params import find_parameters_cell
+from sinara.params import find_parameters_cell, read_parameters
+from sinara.reading import read_cells
 from sinara.record import RunRecord, SubstepRecord
 from sinara.runner import RunEvent, RunRequest, StepRun, run_substeps
 
@@ -35,6 +36,7 @@ def main(folder: str) -> int:
             "status": record.status,
             "run_id": record.run_id,
             "message": _message(record, failed),
+            "note": not_taken(Path(folder), record),
             "evidence": str(evidence) if evidence else None,
             "failure": _failure(Path(folder), failed),
         }
@@ -89,6 +91,27 @@ def _message(record: RunRecord, failed: SubstepRecord | None) -> str:
     if failed is not None and failed.failure is not None:
         return f"{failed.name}: {failed.failure.message}"
     return record.message or f"published {record.run_id}"
+
+
+def not_taken(folder: Path, record: RunRecord) -> str:
+    """Return which values of parameters cells a run left aside: the parameter file has others.
+
+    A person who changed one in the notebook would wonder. An empty string: there is none.
+    """
+    told = []
+    for substep in record.substeps:
+        try:
+            own = read_parameters(read_cells(folder / substep.name)).defaults
+        except SinaraError:
+            continue
+        names = [n for n, value in own.items() if substep.params.get(n, value) != value]
+        if names:
+            told.append(f"{', '.join(names)} in {substep.name}")
+    if not told:
+        return ""
+    return (
+        f"The values of the parameter file were taken, not those in the notebook: {'; '.join(told)}"
+    )
 
 
 def _failure(folder: Path, failed: SubstepRecord | None) -> dict[str, Any] | None:

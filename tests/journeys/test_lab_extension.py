@@ -110,14 +110,16 @@ def test_tags_are_badges_that_follow_them(page):
 def test_a_parameter_is_changed_the_step_is_run_and_the_report_read(page):
     opened, folder = page
     opened.evaluate(
-        '() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.sharedModel.setSource(\'substep_params = {"rows": 100, "seed": 7}  # looked at\')'
+        '() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.sharedModel.setSource(\'substep_params = {"rows": 50, "seed": 7}  # looked at\')'
     )
 
     press_run(opened)
     opened.wait_for_selector(".sinara-run progress")
     opened.wait_for_selector(".sinara-report")
 
-    assert "Run succeeded: shop-load" in opened.locator(".sinara-run").inner_text()
+    said = opened.locator(".sinara-run").inner_text()
+    assert "Run succeeded: shop-load" in said
+    assert "not those in the notebook: rows in load.ipynb" in said
     saved = nbformat.read(folder / "shop-load/load.ipynb", 4)
     assert "looked at" in saved.cells[1].source  # what was changed was saved before it ran
     opened.locator(".sinara-report").click()

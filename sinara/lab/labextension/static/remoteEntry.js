@@ -161,6 +161,7 @@
       }
       if (state.seconds) box.appendChild(make("p", "sinara-soft", `${state.seconds.toFixed(0)} s`));
       if (state.message) box.appendChild(make("p", state.state === "succeeded" ? "sinara-soft" : "sinara-bad", state.message));
+      if (state.note) box.appendChild(make("p", "sinara-note", state.note));
       if (state.report) {
         const open = make("button", "sinara-report", "Open the report");
         open.addEventListener("click", () => this.openPage(state.report, `Report: ${state.step}`));
