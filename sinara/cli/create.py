@@ -340,8 +340,17 @@ def _tell(made: tuple[MadeStep, ...], place: Path, *, as_json: bool) -> None:
     if all(step.outcome == "there already" for step in made):
         click.echo("\nEverything is there already: nothing was changed.", err=True)
     click.echo(f"\nThe steps are in {place}. Run them:", err=True)
-    click.echo(f"  cd {_quoted(place)} && sinara pipeline run", err=True)
+    click.echo(f"  {_activated()}cd {_quoted(place)} && sinara pipeline run", err=True)
     click.echo("See what they make of each other: sinara pipeline graph -o graph.html", err=True)
+
+
+def _activated() -> str:
+    """Return what has to be typed first where the shell does not find ``sinara`` yet."""
+    import shutil
+    import sys
+
+    activate = Path(sys.executable).parent / "activate"
+    return "" if shutil.which("sinara") or not activate.exists() else f". {_quoted(activate)} && "
 
 
 def _quoted(path: Path) -> str:

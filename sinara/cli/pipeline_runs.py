@@ -61,13 +61,8 @@ def show(runs: PipelineRuns, run_id: str, *, as_json: bool) -> None:
         click.echo(f"warning: {line}")
 
 
-def log(runs: PipelineRuns, run_id: str, *, following: bool, as_json: bool) -> None:
+def log(runs: PipelineRuns, run_id: str, *, as_json: bool) -> None:
     """Print what happened in a run, step by step."""
-    from sinara.cli import follow
-
-    if following:
-        follow.pipeline_log(runs, run_id)
-        return
     events = events_of(runs, run_id)
     if as_json:
         print_json("events", events)

@@ -167,7 +167,10 @@ def log(
 
     scope = find_scope(**chosen)
     if (found := find_pipeline_run(scope, run_id)) is not None:
-        pipeline_runs.log(*found, following=following, as_json=as_json)
+        if following:
+            follow.pipeline_log(*found)
+        else:
+            pipeline_runs.log(*found, as_json=as_json)
         return
     step, whole = find_run(scope, run_id, by_hand=False)
     runs.refuse_snapshot(step, whole)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import decimal
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ CHANGE = 0.1  # the share by which the number of rows may change
 _FEW = 12  # different texts of a column that are a list of what may be there
 _OFTEN = 10  # times that each of them stands there on average
 _KEYS_TRIED = 8
+_INDEX = re.compile(r"__index_level_[0-9]+__")  # of pandas: where rows lay, which is no promise
 
 
 @dataclass
@@ -44,7 +46,8 @@ def learn(table: Table) -> Contract:
     Raises:
         ContractError: If a file cannot be read.
     """
-    plain = [column for column in table.columns.values() if not column.fault]
+    every = (column for column in table.columns.values() if not column.fault)
+    plain = [column for column in every if not _INDEX.fullmatch(column.name)]
     seen = {column.name: _Seen() for column in plain}
     wanted = [column.name for column in plain if not types.is_nested(column.kind)]
     for batch in table.batches(wanted) if wanted else ():

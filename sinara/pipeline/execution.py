@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from sinara.pipeline.plan import PipelinePlan, make_plan
 from sinara.pipeline.request import PipelineRequest, request_of
 from sinara.pipeline.steps import Earlier, StepWork
 from sinara.pipeline.watch import Watcher, write_lost
-from sinara.record import PipelineRecord
+from sinara.record import PipelineRecord, StepState
 from sinara.runner import RunEvent
 from sinara.runner.schedule import Budget, Outcome, Schedule
 from sinara.runner.signals import handled
@@ -282,9 +282,15 @@ class PipelineRun:
                 status="cancelled", exit_code=130, message=f"Stopped by {self._stop.names[0]}."
             )
         if failed or any(step.status == "cancelled" for step in steps):
-            told = "; ".join(f"{step.name}: {step.message}" for step in failed)
-            return self._book.end(status="failed", exit_code=1, message=told)
+            return self._book.end(status="failed", exit_code=1, message=_told(failed))
         return self._book.end(status="succeeded", exit_code=0)
+
+
+def _told(failed: Sequence[StepState]) -> str:
+    """Return what failed in one line: the first failure whole, the others by their names."""
+    first = "".join(f"{step.name}: {step.message}" for step in failed[:1])
+    others = ", ".join(step.name for step in failed[1:])
+    return f"{first} Failed, too: {others}." if others else first
 
 
 def _import_what_runs_need() -> None:

@@ -160,6 +160,18 @@ def test_a_second_time_it_says_that_nothing_was_changed(sinara, here):
     assert not (here / "x").exists()
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_where_the_shell_does_not_find_sinara_it_says_how_it_would(
+    sinara, here, monkeypatch, found
+):
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if found else None)
+
+    told = sinara("pipeline", "create", "--name", "p", "--steps", "a", "--no-push").err
+
+    activate = f". {Path(sys.executable).parent / 'activate'} && "
+    assert f"  {'' if found else activate}cd {here / 'p'} && sinara pipeline run\n" in told
+
+
 def test_in_a_manifest_the_folder_of_the_repositories_counts_from_the_manifest(sinara, here):
     (here / "deep").mkdir()
     (here / "deep/m.yaml").write_text("pipeline_name: p\norganization: bare\nsteps: [a]\n")

@@ -7,6 +7,7 @@ import datetime as dt
 import decimal
 
 import hypothesis.strategies as st
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -100,6 +101,14 @@ def test_a_key_that_counts_up_has_no_largest_value(tmp_path):
 
     assert learned["columns"]["id"] == {"type": "int64", "min": 0, "null_share": 0}
     assert learned["key"] == ["id"]
+
+
+def test_an_index_that_pandas_wrote_without_a_name_is_no_promise(tmp_path):
+    pd.DataFrame({"x": [1, 2, 3]}, index=[0, 4, 9]).to_parquet(tmp_path / "part-0.parquet")
+    stored = open_table(str(tmp_path), {})
+    assert "__index_level_0__" in stored.columns
+
+    assert list(as_literal(learn(stored))["columns"]) == ["x"]
 
 
 def test_a_step_that_drops_a_fifth_of_its_rows_breaks_what_was_learned(tmp_path):

@@ -156,6 +156,17 @@ def test_a_failure_leaves_the_rest_out_and_is_told(ran):
     assert "Traceback" not in err
 
 
+def test_of_many_failures_the_first_is_told_whole_and_the_others_by_name(ran):
+    edit(ran, "left", "1 / 0")
+    edit(ran, "right", "1 / 0")
+
+    record = pipeline.run(ran, keep_going=True, workers=1)
+
+    first, _, second = record.message.partition(" Failed, too: ")
+    assert "ZeroDivisionError" in first
+    assert {first.partition(":")[0], second.removesuffix(".")} == {"left", "right"}
+
+
 def test_a_run_that_failed_goes_on_where_it_stopped(ran):
     edit(ran, "left", "frame['x'] = undefined_name")
     edit(ran, "right", "frame['n'] += 1")
