@@ -260,7 +260,8 @@ def _line() -> str:
     """Return the next line of the input; whatever the bytes are, a check answers them."""
     if sys.stdin is None:
         return ""
-    return sys.stdin.buffer.readline(_LONGEST).decode("utf-8", "backslashreplace").strip()
+    text = sys.stdin.buffer.readline(_LONGEST).decode("utf-8", "backslashreplace")
+    return text.removeprefix("\ufeff").strip()  # some shells mark the begin of what they pipe
 
 
 def _name(kind: str) -> Callable[[str], str]:
@@ -283,7 +284,11 @@ def _step_list(text: str) -> str:
 
 
 def _steps_or_count(text: str) -> str:
-    if text.isascii() and text.isdigit() and 0 < int(text[:9]) <= _MOST:
+    if text.isascii() and text.isdigit():
+        if len(text) > len(str(_MOST)) or not 0 < int(text) <= _MOST:
+            from sinara.errors import UsageError
+
+            raise UsageError(f"{text[:20]} is no number of steps: give 1 to {_MOST}, or names.")
         return _numbered(int(text), _NUMBERED)
     return _step_list(text)
 

@@ -97,6 +97,25 @@ def test_a_number_of_steps_is_an_answer_as_it_was_for_the_original(sinara, here,
     assert [step["step"] for step in json.loads(said.out)["steps"]] == ["step1", "step2", "step3"]
 
 
+@pytest.mark.parametrize("number", ["0", "00", "1001", "9" * 5000])
+def test_a_number_that_no_pipeline_has_of_steps_is_no_name_of_one(sinara, here, answers, number):
+    answers(f"shop\n{number}\n\n\n".encode())
+
+    said = sinara("pipeline", "create")
+
+    assert said.code == 2
+    assert "is no number of steps: give 1 to 1000, or names." in said.err
+    assert list(here.iterdir()) == []
+
+
+def test_a_mark_at_the_begin_of_the_input_is_no_part_of_the_name(sinara, here, answers):
+    answers("\ufeffshop\na\n".encode())
+
+    said = sinara("pipeline", "create", "--dry-run", "--json")
+
+    assert said.code == 0, said.err
+
+
 def test_without_any_input_stream_it_works_from_its_arguments(here):
     done = subprocess.run(
         ["bash", "-c", '"$0" -m sinara pipeline create --name p --steps a <&-', sys.executable],
