@@ -124,6 +124,11 @@ def test_any_other_address_is_refused_without_showing_a_word_in_it(address, repo
     assert remotes(repository) == {}
 
 
+def test_a_space_in_an_address_is_told_as_one():
+    with pytest.raises(UsageError, match=r"it holds a space\. Use https://"):
+        check_address("https://host.example/a b.git")
+
+
 @pytest.mark.parametrize(
     "name",
     ["main", "feature/x", "a.b", "ünï", "v1-2_3", "-x", "", "a b", "a..b", "a.lock", "a/.b", "/a",

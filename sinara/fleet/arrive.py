@@ -37,9 +37,10 @@ def arrive(folder: Path, pipeline: str, host: Host) -> tuple[Result, ...]:
     prefix = f"{check_name('pipeline', pipeline)}-"
     there = host.repositories(prefix)
     if not there:
+        hidden = "" if host.kind == "local" else " (or the token does not see it)"
         raise UsageError(
             f"{host.organization} on {host.kind} has no repository whose name begins with "
-            f"'{prefix}' (or the token does not see it)."
+            f"'{prefix}'{hidden}."
         )
     folder = folder.absolute()
     try:

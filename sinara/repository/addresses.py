@@ -93,12 +93,14 @@ def check_remote(name: str) -> str:
 
 
 def _problem(url: str) -> str:
-    if not url or not url.isprintable() or (" " in url and not url.startswith(("/", "file:///"))):
+    if not url or not url.isprintable():
         return "it is empty, or holds a character that cannot be seen."
     if url.startswith("-"):
         return f"it begins with '-'. {_ALLOWED}"
     if url.startswith("/"):
         return ""
+    if " " in url and not url.startswith("file:///"):
+        return f"it holds a space. {_ALLOWED}"
     if "://" not in url:
         good = "::" not in url and _SCP.fullmatch(url)
         return "" if good else _ALLOWED

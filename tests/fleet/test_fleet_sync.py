@@ -222,7 +222,7 @@ def test_a_step_of_a_pipeline_with_a_longer_name_is_not_taken(pipeline, tmp_path
 
 
 def test_a_pipeline_that_the_host_does_not_have_is_told(tmp_path):
-    with pytest.raises(UsageError, match="no repository whose name begins with 'churn-'"):
+    with pytest.raises(UsageError, match=r"no repository whose name begins with 'churn-'\.$"):
         arrive(tmp_path / "second", "churn", open_host("local", str(tmp_path / "bare")))
 
 
