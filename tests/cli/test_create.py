@@ -183,7 +183,8 @@ def test_a_second_time_it_says_that_nothing_was_changed(sinara, here):
 def test_where_the_shell_does_not_find_sinara_it_says_how_it_would(
     sinara, here, monkeypatch, found
 ):
-    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if found else None)
+    there = (lambda name: f"/bin/{name}") if found else {"git": "/bin/git"}.get
+    monkeypatch.setattr("shutil.which", there)
 
     told = sinara("pipeline", "create", "--name", "p", "--steps", "a", "--no-push").err
 
