@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,14 +112,16 @@ class Picture:
             known = " ".join(_SUFFIXES)
             raise UsageError(f"{path}: the suffix says how to draw, and is one of {known}.")
         made = self.rendered(form, beside=target.parent)
+        scratch = None
         try:
-            with tempfile.NamedTemporaryFile(
-                dir=target.parent, prefix=f".{target.name[:60]}-", delete=False
-            ) as scratch:
-                scratch.write(made)
-            Path(scratch.name).chmod(0o666 & ~_umask())
-            Path(scratch.name).replace(target)
+            handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:60]}-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(made)
+            Path(scratch).chmod(0o666 & ~_umask())
+            Path(scratch).replace(target)
         except OSError as error:
+            if scratch:
+                Path(scratch).unlink(missing_ok=True)
             raise UsageError(f"{path}: cannot be written: {error.strerror}.") from error
         return target
 
@@ -132,8 +135,6 @@ class Picture:
 
 
 def _umask() -> int:
-    import os
-
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -98,7 +98,9 @@ def _write(path: Path, data: bytes) -> None:
     """Write a file whole: a command that is ended leaves the old one or the new one."""
     beside = path.with_name(f".{path.name}.new")
     try:
-        beside.write_bytes(data)
+        beside.unlink(missing_ok=True)  # of a command that was ended; or a link that leads away
+        with beside.open("xb") as file:
+            file.write(data)
         beside.chmod(path.stat().st_mode & 0o777)
         beside.replace(path)
     except OSError as error:

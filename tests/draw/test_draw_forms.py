@@ -226,6 +226,15 @@ def test_an_unknown_suffix_and_a_place_that_cannot_be_written_are_told(tmp_path)
         picture.save(tmp_path / "missing" / "x.svg")
 
 
+def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path):
+    (tmp_path / "g.svg").mkdir()
+
+    with pytest.raises(UsageError, match="cannot be written"):
+        Picture(graph_of(CHAIN)).save(tmp_path / "g.svg")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["g.svg"]
+
+
 def test_a_notebook_keeps_the_picture_as_a_static_svg():
     bundle = Picture(graph_of(CIRCLE))._repr_mimebundle_()
 

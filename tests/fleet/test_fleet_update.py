@@ -81,6 +81,17 @@ def test_a_commit_that_fails_leaves_the_files_as_they_were(pipeline, tree, monke
     assert tree(pipeline.step("prep") / "params") == before
 
 
+def test_a_new_name_is_not_written_through_a_link_that_a_repository_holds(pipeline, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    link = pipeline.step("prep") / "params/.step_params.json.new"
+    link.symlink_to(tmp_path / "mine.txt")
+    pipeline.commit("prep")
+
+    rename(steps_in(pipeline.folder), "q")
+
+    assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
 def test_a_step_without_a_repository_is_not_renamed(pipeline, tree):
     (pipeline.step("prep") / ".git").rename(pipeline.folder / "moved")
     before = tree(pipeline.step("prep"))
