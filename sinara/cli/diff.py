@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sinara.cli import runs
-from sinara.cli.output import print_json
+from sinara.cli.output import print_json, say
 from sinara.cli.scope import Scope, find_run, find_scope, scope_options
 from sinara.errors import RunNotFoundError, UsageError
 
@@ -49,7 +49,7 @@ def command(old: str, new: str, output: Path | None, as_json: bool, **chosen: st
         print_json("diff", compare.as_json(diff))
         return
     for line in compare.tell(diff):
-        click.echo(line)
+        say(line)
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sinara import names
-from sinara.cli.output import counted, number, print_fields, print_json, print_table, size
+from sinara.cli.output import counted, number, print_fields, print_json, print_table, say, size
 from sinara.cli.scope import Scope, find_scope, scope_options
 from sinara.errors import EntityNotFoundError, StoreError, UsageError, suggest
 
@@ -104,7 +104,7 @@ def show(entity: str, run_id: str | None, as_json: bool, **chosen: str | None) -
         }
     )
     for name, pin in found.commit.inputs.items():
-        click.echo(f"from  {name}  {pin.get('run_id') if isinstance(pin, dict) else pin}")
+        say(f"from  {name}  {pin.get('run_id') if isinstance(pin, dict) else pin}")
     if info.columns:
         click.echo()
         print_table(("column", "type"), info.columns)
@@ -182,7 +182,7 @@ def verify(entity: str | None, run_id: str | None, as_json: bool, **chosen: str 
     if as_json:
         print_json("problems", unique)
     for problem in [] if as_json else unique:
-        click.echo(f"{problem['path']}: {problem['what']}")
+        say(f"{problem['path']}: {problem['what']}")
     if not unique:
         click.echo(f"{counted(len(targets), 'entity')} verified, nothing differs.", err=True)
     return 3 if unique else 0

@@ -18,9 +18,11 @@ SCHEMA_VERSION = 1
 def say(text: str, *, err: bool = False) -> None:
     """Print one line; what a terminal would obey in it, or that would turn it, is escaped.
 
-    Names of folders and paths in notebooks may be anybody's.
+    Names of folders, paths in notebooks and what cells raise may be anybody's.
     """
-    click.echo(_one_line(text), err=err)
+    from sinara.console import inert
+
+    click.echo(inert(text), err=err)
 
 
 def print_json(what: str, value: Any) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sinara.cli.output import counted, print_json, print_table
+from sinara.cli.output import counted, print_json, print_table, say
 from sinara.errors import UsageError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _tell(plan: PipelinePlan) -> None:
     print_table(("step", "substep", "", "why"), rows)
     for step in plan.steps:
         for line in step.missing:
-            click.echo(f"sinara: {step.step.name}: {line}", err=True)
+            say(f"sinara: {step.step.name}: {line}", err=True)
     runs, opened = plan.count("run", "open"), plan.count("open")
     unless = f" ({opened} only if their inputs come out changed)" if opened else ""
     reused = counted(plan.count("reuse"), "substep")
@@ -145,13 +145,13 @@ def _explain(plan: PipelinePlan, asked: str, *, as_json: bool) -> None:
         told = next(s for s in steps if s["step"] == step.step.name)["substeps"]
         print_json("substep", next(s for s in told if s["substep"] == one.substep))
         return
-    click.echo(f"{found[0]}: {_WORDS[one.action]}")
+    say(f"{found[0]}: {_WORDS[one.action]}")
     for reason in (*one.reasons, *step.missing):
-        click.echo(f"  {reason}")
+        say(f"  {reason}")
     if one.source:
         click.echo(f"  its outputs are those of run {one.source}")
     if step.condition:
-        click.echo(f"  only when {step.condition}")
+        say(f"  only when {step.condition}")
 
 
 @click.command("run")

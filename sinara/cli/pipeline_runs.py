@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from sinara.cli.output import print_fields, print_json, print_table, took
+from sinara.cli.output import print_fields, print_json, print_table, say, took
 from sinara.console import inert
 from sinara.errors import SinaraError
 from sinara.record import PipelineRecord, to_json
@@ -21,7 +21,7 @@ def records(runs: PipelineRuns) -> Iterator[PipelineRecord]:
             yield runs.read(run_id)
         except SinaraError as error:
             for line in error.lines:
-                click.echo(f"sinara: {line}", err=True)
+                say(f"sinara: {line}", err=True)
 
 
 def show(runs: PipelineRuns, run_id: str, *, as_json: bool) -> None:
@@ -58,7 +58,7 @@ def show(runs: PipelineRuns, run_id: str, *, as_json: bool) -> None:
         click.echo()
         tell_points(record, as_json=False)
     for line in record.warnings:
-        click.echo(f"warning: {line}")
+        say(f"warning: {line}")
 
 
 def log(runs: PipelineRuns, run_id: str, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sinara.cli.output import number, print_json, print_table
+from sinara.cli.output import number, print_json, print_table, say
 from sinara.cli.scope import Scope, find_pipeline_run, find_run, find_scope, scope_options
 from sinara.errors import UsageError
 
@@ -61,7 +61,7 @@ def reproduce(
                 here=here,
                 storage_options=options,
                 listener=console,
-                say=lambda line: click.echo(f"  {line}", err=True),
+                say=lambda line: say(f"  {line}", err=True),
             )
         if not one.again.published:
             folder = store.record_folder(one.again.run_id)
@@ -117,9 +117,9 @@ def _tell(found: list[tuple[str, Reproduction]], *, as_json: bool) -> None:
     )
     for step, one in found:
         for doubt in one.doubts:
-            click.echo(f"{step}: {doubt}", err=True)
+            say(f"{step}: {doubt}", err=True)
         if not one.again.published:
-            click.echo(f"{step}: it did not succeed: {one.again.message}", err=True)
+            say(f"{step}: it did not succeed: {one.again.message}", err=True)
 
 
 commands = (reproduce,)

@@ -10,7 +10,16 @@ from typing import Any
 import click
 
 from sinara.cli import clean, debug, diff, follow, pipeline_runs, reproduce, runs
-from sinara.cli.output import counted, number, print_fields, print_json, print_table, size, took
+from sinara.cli.output import (
+    counted,
+    number,
+    print_fields,
+    print_json,
+    print_table,
+    say,
+    size,
+    took,
+)
 from sinara.cli.scope import find_pipeline_run, find_run, find_scope, scope_options
 from sinara.record import PipelineRecord, RunRecord
 
@@ -177,9 +186,11 @@ def log(
     if only_traceback or with_locals:
         for substep in step.read_record(whole).substeps:
             if substep.failure is not None:
-                click.echo("\n".join(substep.failure.traceback) or substep.failure.message)
+                for told in substep.failure.traceback or (substep.failure.message,):
+                    for line in told.split("\n"):
+                        say(line)
                 for line in debug.variables(step, whole, substep.name) if with_locals else ():
-                    click.echo(line)
+                    say(line)
         return
     if following:
         follow.step_log(step, whole)
@@ -211,7 +222,7 @@ def verify(run_id: str | None, as_json: bool, **chosen: str | None) -> int:
     if as_json:
         print_json("problems", problems)
     for problem in [] if as_json else problems:
-        click.echo(f"{problem['step']}: {problem['path']}: {problem['what']}")
+        say(f"{problem['step']}: {problem['path']}: {problem['what']}")
     if not problems:
         what = "run" if run_id else "step"
         click.echo(f"{counted(checked, what)} verified, nothing differs.", err=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import click
-
 from sinara import names
+from sinara.cli.output import say
 from sinara.errors import RunNotFoundError, SinaraError, UsageError
 from sinara.names import StepName
 from sinara.record import EntityRecord, RunRecord, SubstepRecord
@@ -33,7 +32,7 @@ def records(step: StepStore) -> Iterator[RunRecord]:
             yield step.read_record(run_id)
         except SinaraError as error:
             for line in error.lines:
-                click.echo(f"sinara: {line}", err=True)
+                say(f"sinara: {line}", err=True)
     for commit in step.commits():
         if commit.interactive and commit.run_id not in recorded:
             yield of_snapshot(step.step, step.url, commit)

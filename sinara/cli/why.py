@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from sinara.cli.output import counted, print_json
+from sinara.cli.output import counted, print_json, say
 from sinara.cli.scope import find_scope, scope_options
 from sinara.errors import EntityNotFoundError
 
@@ -47,7 +47,7 @@ def command(
         print_json("lineage", lineage.as_json(traced))
         return
     for line in lineage.draw(traced, depth):
-        click.echo(line)
+        say(line)
     gone = [one for one in traced.ancestors.values() if one.state not in ("published", "unsealed")]
     if gone:
         told = counted(len(gone), "entity")

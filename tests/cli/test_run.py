@@ -62,6 +62,17 @@ def test_a_run_that_died_before_its_record_is_told_as_that(sinara, publish, stor
     )
 
 
+def test_what_a_cell_raised_does_nothing_to_the_terminal(sinara, publish, store):
+    run_id = publish("raw", status="failed")
+    record = store.read_record(run_id)
+    failure = replace(record.substeps[0].failure, traceback=("a\x1b]0;pwned\x07", "\u202eb\nc\td"))
+    store.write_record(replace(record, substeps=(replace(record.substeps[0], failure=failure),)))
+
+    told = sinara("run", "log", "--traceback").out
+
+    assert told == "a\\x1b]0;pwned\\x07\n\\u202eb\nc\td\n"
+
+
 def test_a_run_that_goes_on_is_shown_with_its_time_so_far(sinara, publish, store):
     run_id = publish("raw", status="failed")
     begun = datetime.now(UTC) - timedelta(seconds=70)
