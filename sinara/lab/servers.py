@@ -146,6 +146,11 @@ def start_server(name: str, *, port: int = 0) -> Server:
         server = get_server(name)
         if server.running:
             return server
+        if not Path(server.work).is_dir():
+            raise UsageError(
+                f"{server.work}: the work folder of the server '{name}' is not there. Make it, or "
+                "mount the disk that it lies on."
+            )
         if port:
             lab.check_port(port)
         token = secrets.token_hex(24)

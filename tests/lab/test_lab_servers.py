@@ -109,6 +109,13 @@ def test_what_holds_more_than_the_server_is_not_removed_however_it_is_written(ho
     assert [server.name for server in servers.list_servers()] == ["mine", "other"]
 
 
+def test_a_server_whose_work_folder_is_gone_is_not_started_and_says_so(home):
+    Path(servers.create_server("mine").work).rmdir()
+
+    with pytest.raises(UsageError, match="work folder of the server 'mine' is not there"):
+        servers.start_server("mine")
+
+
 def test_a_busy_port_is_told():
     import socket
 
