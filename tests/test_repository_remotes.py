@@ -183,6 +183,18 @@ def test_a_remote_whose_making_was_killed_in_the_middle_is_whole_after_the_next(
     assert git(repository, "config", "--get-all", "remote.origin.fetch").count("\n") == 0
 
 
+@pytest.mark.parametrize(
+    ("lock", "call"),
+    [("config.lock", ("remote", "add", "x", "/srv/a.git")), ("index.lock", ("add", "--all"))],
+)
+def test_the_lock_that_a_killed_git_left_is_named_with_what_to_do(repository, lock, call):
+    (repository / ".git" / lock).touch()
+    (repository / "new").touch()
+
+    with pytest.raises(RepositoryError, match=rf"is at work there, remove \S*\.git/{lock}$"):
+        quiet_git(repository, *call)
+
+
 def killed(*_: object) -> str:
     raise KeyboardInterrupt
 

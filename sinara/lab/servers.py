@@ -23,7 +23,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def create_server(
         "work": (work or base / "work").expanduser().absolute(),
         "tmp": (tmp or base / "tmp").expanduser().absolute(),
     }
-    if (place / "server.json").exists():
+    if _known(place):
         raise UsageError(
             f"There is a server '{name}' already. Start it: sinara server start {name}"
         )
@@ -105,7 +105,7 @@ def create_server(
 def list_servers() -> tuple[Server, ...]:
     """Return all servers by name, as they are now: a dead process does not run."""
     try:
-        found = sorted(p.name for p in state_folder().iterdir() if (p / "server.json").is_file())
+        found = sorted(place.name for place in state_folder().iterdir() if _known(place))
     except OSError:
         return ()
     return tuple(get_server(name) for name in found)
@@ -118,18 +118,17 @@ def get_server(name: str) -> Server:
         UsageError: If there is none of that name.
     """
     place = _place(name)
-    known = _read(place / "server.json")
-    if not known:
-        others = [p.parent.name for p in state_folder().glob("*/server.json")]
+    known = _known(place)
+    if known is None:
+        others = [server.name for server in list_servers()]
         hint = suggest(name, others) or f"Make it: sinara server create {name}"
         raise UsageError(f"There is no server {names.shown(name)}. {hint}")
-    server = Server(name, known["data"], known["work"], known["tmp"])
     running = _read(place / "running.json")
-    if not running or process_started(running["pid"]) != running["started"]:
-        return server
-    token = _text(place / "token")
-    url = f"{running['url']}lab?token={token}"
-    return Server(server.name, server.data, server.work, server.tmp, url, running["pid"])
+    pid, started = running.get("pid"), running.get("started")
+    if not isinstance(pid, int) or not started or process_started(pid) != started:
+        return known
+    url = f"{running.get('url')}lab?token={_text(place / 'token')}"
+    return replace(known, url=url, pid=pid)
 
 
 def start_server(name: str, *, port: int = 0) -> Server:
@@ -147,6 +146,11 @@ def start_server(name: str, *, port: int = 0) -> Server:
         server = get_server(name)
         if server.running:
             return server
+        if not Path(server.work).is_dir():
+            raise UsageError(
+                f"{server.work}: the work folder of the server '{name}' is not there. Make it, or "
+                "mount the disk that it lies on."
+            )
         if port:
             lab.check_port(port)
         token = secrets.token_hex(24)
@@ -240,6 +244,15 @@ def _check_removable(name: str, folder: Path) -> None:
 
 def _place(name: str) -> Path:
     return state_folder() / names.check_name("server", name)
+
+
+def _known(place: Path) -> Server | None:
+    """Return the server of a folder; one whose file is broken is none, and can be made anew."""
+    told = _read(place / "server.json")
+    data, work, tmp = (told.get(kind) for kind in ("data", "work", "tmp"))
+    if not all(isinstance(folder, str) and folder for folder in (data, work, tmp)):
+        return None
+    return Server(place.name, str(data), str(work), str(tmp))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -30,6 +30,9 @@ _ELSEWHERE = (
     *("GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"),
 )
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^/\s'\"]*@")
+_LOCK = re.compile(
+    r"could not lock config file (?P<config>.+): File exists|'(?P<lock>.+\.lock)': File exists"
+)
 _SAID = ("fatal:", "error:")
 
 _running: set[subprocess.Popen[bytes]] = set()
@@ -150,7 +153,16 @@ def reason(done: Done) -> str:
     chosen = next((line for line in said if line.startswith(_SAID)), said[-1] if said else "")
     if not chosen:
         return f"ended by signal {-done.code}" if done.code < 0 else f"exit code {done.code}"
-    return one_line(chosen)
+    return one_line(chosen + _left_lock(chosen))
+
+
+def _left_lock(said: str) -> str:
+    """Return what to do about a lock file, which a git that was killed leaves for good."""
+    found = _LOCK.search(said)
+    if found is None:
+        return ""
+    lock = found["lock"] or f"{found['config']}.lock"
+    return f"{'' if said.endswith('.') else '.'} If no other git is at work there, remove {lock}"
 
 
 def one_line(text: str) -> str:

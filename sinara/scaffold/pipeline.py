@@ -19,7 +19,7 @@ from sinara.fleet import FleetStep
 from sinara.fleet.together import each
 from sinara.hosting import Host
 from sinara.manifest import Manifest, StepPlan, in_order, upstream
-from sinara.repository import connect, current_branch, push, without_credentials
+from sinara.repository import connect, current_branch, fetch, push, without_credentials
 from sinara.repository.call import require_git, try_git
 from sinara.repository.guard import read_settings, remote_addresses
 from sinara.scaffold.beside import alone_in, write_beside
@@ -142,8 +142,10 @@ def _publish(done: MadeStep, pipeline: str, host: Host, private: bool) -> MadeSt
         for s in settings
     )
     if address is not None and pushed:
-        elsewhere = _is_elsewhere(host, place.name, address)
-        return replace(done, repository=address, text=_left(address) if elsewhere else "")
+        if _is_elsewhere(host, place.name, address):
+            return replace(done, repository=address, text=_left(address))
+        finished = _learn_of_push(place, host)
+        return replace(done, repository=address, outcome="finished" if finished else done.outcome)
     remote = host.ensure(
         place.name, description=f"Step {done.step} of pipeline {pipeline}", private=private
     )
@@ -161,6 +163,15 @@ def _publish(done: MadeStep, pipeline: str, host: Host, private: bool) -> MadeSt
             "If not, choose another name"
         ) from None
     return replace(done, outcome="made" if new else "finished", repository=remote.url)
+
+
+def _learn_of_push(place: Path, host: Host) -> bool:
+    """Fetch what was pushed if Git was ended before it had noted it; return whether it was."""
+    if try_git(place, "for-each-ref", "--count=1", f"refs/remotes/{REMOTE}"):
+        return False
+    with contextlib.suppress(RepositoryError):  # gone from the host: told by status and pull
+        fetch(place, REMOTE, credentials=host.credentials())
+    return bool(try_git(place, "for-each-ref", "--count=1", f"refs/remotes/{REMOTE}"))
 
 
 def _branch(place: Path, new: bool) -> str:

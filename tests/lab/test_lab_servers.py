@@ -74,6 +74,22 @@ def test_removing_keeps_the_folders_unless_they_are_asked_for(home):
     assert servers.list_servers() == ()
 
 
+@pytest.mark.parametrize(
+    "broken", ["[", '{"name": "mine"}', '{"data": 1, "work": "", "tmp": null}', "\0"]
+)
+def test_a_broken_file_of_a_server_hides_no_other_and_it_can_be_made_anew(home, broken):
+    whole = servers.create_server("other")
+    made = servers.create_server("mine")
+    place = home / "state/sinara/servers"
+    (place / "mine/server.json").write_text(broken)
+    (place / "other/running.json").write_text(broken)
+
+    assert servers.list_servers() == (whole,)
+    with pytest.raises(UsageError, match="There is no server 'mine'"):
+        servers.get_server("mine")
+    assert servers.create_server("mine") == made
+
+
 @pytest.mark.parametrize("data", ["x/..", "way/home", "link", "others", "others/data"])
 def test_what_holds_more_than_the_server_is_not_removed_however_it_is_written(home, data):
     for folder in ("x", "others/data", "elsewhere"):
@@ -91,6 +107,13 @@ def test_what_holds_more_than_the_server_is_not_removed_however_it_is_written(ho
 
     assert (home / "kept").read_text() == (home / "elsewhere/kept").read_text() == "mine"
     assert [server.name for server in servers.list_servers()] == ["mine", "other"]
+
+
+def test_a_server_whose_work_folder_is_gone_is_not_started_and_says_so(home):
+    Path(servers.create_server("mine").work).rmdir()
+
+    with pytest.raises(UsageError, match="work folder of the server 'mine' is not there"):
+        servers.start_server("mine")
 
 
 def test_a_busy_port_is_told():

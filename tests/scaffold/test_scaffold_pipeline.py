@@ -171,6 +171,18 @@ def test_again_finishes_what_broke_off_anywhere(tmp_path, host, monkeypatch, bro
         assert git(Path(step.folder), "rev-list", "--count", "HEAD") == "1"
 
 
+def test_again_learns_of_a_push_that_git_was_ended_in(tmp_path, host):
+    """Git notes which branch to follow before it notes what that branch is at."""
+    manifest = chain("p", ["a"])
+    folder = Path(create_pipeline(manifest, tmp_path / "p", host)[0].folder)
+    git(folder, "update-ref", "-d", "refs/remotes/origin/main")
+
+    again = create_pipeline(manifest, tmp_path / "p", host)
+
+    assert outcomes(again) == ["finished"]
+    assert git(folder, "status", "--porcelain", "--branch") == "## main...origin/main"
+
+
 def test_a_host_that_refuses_one_step_leaves_the_others_done(tmp_path, host):
     (tmp_path / "host/p-a.git").mkdir(parents=True)
     (tmp_path / "host/p-a.git/mine").touch()
