@@ -100,14 +100,12 @@ class StepHandler(_Told, APIHandler):
 
     @web.authenticated
     def get(self) -> None:
-        """Answer with the step's name and its folder; both are empty outside of every step."""
+        """Answer with the step's name; an empty one outside of every step."""
         try:
             folder = step_of(self.shared.root, self.get_query_argument("path", ""))
         except SinaraError:
             folder = None
-        name = folder.name if folder else ""
-        place = folder.relative_to(self.shared.root.resolve()).parts if folder else ()
-        self.finish(json.dumps({"step": name, "folder": "/".join(place)}))
+        self.finish(json.dumps({"step": folder.name if folder else ""}))
 
 
 class RunHandler(_Told, APIHandler):

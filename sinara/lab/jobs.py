@@ -58,8 +58,8 @@ class Job:
             "of": self.last.get("of"),
             "cell": self.last.get("cell"),
             "cells": self.cells,
-            "message": "" if self.running else self.end.get("message", ""),
-            "note": "" if self.running else self.end.get("note", ""),
+            "message": self.end.get("message", ""),
+            "note": self.end.get("note", ""),
             "failure": self.end.get("failure"),
         }
 

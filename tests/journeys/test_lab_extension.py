@@ -130,49 +130,6 @@ def test_a_parameter_is_changed_the_step_is_run_and_the_report_read(page):
     )
 
 
-def test_a_step_is_not_run_without_the_changes_that_could_not_be_saved(page):
-    opened, folder = page
-    params = folder / "shop-load/params/step_params.json"
-    opened.evaluate(
-        """async ([path, text]) => {
-            const app = window.jupyterapp;
-            window.book = app.shell.currentWidget;
-            const file = await app.commands.execute("docmanager:open", { path, factory: "Editor" });
-            await file.context.ready;
-            file.context.model.sharedModel.setSource(text);
-        }""",
-        [
-            f"{folder.name}/shop-load/params/step_params.json",
-            params.read_text().replace("100", "123"),
-        ],
-    )
-    opened.locator(".jp-FileEditor .cm-content").click()
-    opened.keyboard.press("Control+Home")
-    opened.keyboard.type(" ")  # only what a person types counts as a change
-    opened.evaluate("() => window.jupyterapp.shell.activateById(window.book.id)")
-    opened.route("**/api/contents/**", lambda route: _only_read(route))
-    press_run(opened)
-    opened.locator(".jp-Dialog button").last.click()  # JupyterLab tells it, too
-    opened.wait_for_selector(".sinara-run .sinara-bad")
-    assert "Not saved: " in opened.locator(".sinara-run").inner_text()
-    assert not (folder / "sinara_data").exists()
-    opened.unroute("**/api/contents/**")
-
-    press_run(opened)
-    opened.wait_for_selector(".sinara-report")
-
-    assert "123" in params.read_text()
-    (record,) = (folder / "sinara_data/user/shop/zone/load/_runs").glob("*/record.json")
-    assert "123" in record.read_text()
-
-
-def _only_read(route: Any) -> None:
-    if route.request.method == "GET":
-        route.continue_()
-    else:
-        route.fulfill(status=500, body="no space left")
-
-
 def test_a_failing_step_says_where_and_the_notebook_goes_there(page):
     opened, _ = page
     opened.evaluate(

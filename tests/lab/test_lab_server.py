@@ -204,7 +204,7 @@ def test_nothing_outside_of_the_root_is_run_or_drawn(server, tmp_path, path):
         assert server.ask("api/run", "POST", {"path": path})[0] in (400, 404, 409)
         quoted = urllib.request.quote(path)
         assert server.ask(f"graph?path={quoted}")[0] == 404
-        assert json.loads(server.ask(f"api/step?path={quoted}")[1]) == {"step": "", "folder": ""}
+        assert json.loads(server.ask(f"api/step?path={quoted}")[1]) == {"step": ""}
     finally:
         link.unlink()
 

@@ -190,9 +190,7 @@
   }
 
   function activateWith(notebook, apputils, services, base, widgets, parts) {
-    return (app, tracker, palette, ...more) => {
-      const launcher = more.find((each) => each && each.add && !each.forEach);
-      const editors = more.find((each) => each && each.forEach);
+    return (app, tracker, palette, launcher) => {
       const style = make("style", "", STYLE);
       document.head.appendChild(style);
       const server = serverOf(services, base);
@@ -213,38 +211,24 @@
       }
       const openGraph = (path) => openPage(`graph?path=${encodeURIComponent(path)}`, "Pipeline graph");
 
-      const stepOf = (panel) => server.ask(`api/step?path=${encodeURIComponent(panel.context.path)}`, {}).catch(() => ({}));
-
-      // Saves what is changed in the step, wherever in it; returns the paths of what could not be.
-      async function saveAll(step, panel) {
-        const folders = [panel.context.path.split("/").slice(0, -1).join("/")];
-        if (step.step) folders.push(step.folder);
-        const changed = new Set();
-        for (const open of [tracker, editors]) {
-          if (open) open.forEach(({ context }) => {
-            if (context.model.dirty && folders.some((each) => context.path.startsWith(each ? `${each}/` : ""))) changed.add(context);
-          });
-        }
-        await Promise.allSettled([...changed].map((context) => context.save()));
-        return [...changed].filter((context) => context.model.dirty).map((context) => context.path);
-      }
-
       async function runStep(panel) {
         const last = runs.get(panel);
         if (last) last.box.remove();
         const run = new Run(server, panel, openPage);
         runs.set(panel, run);
-        const lost = await saveAll(await stepOf(panel), panel);
-        if (lost.length) {
-          run.tell({ state: "refused", message: `Not saved: ${lost.join(", ")}. The step would run without your changes.` });
-          return;
-        }
+        const folder = panel.context.path.split("/").slice(0, -1).join("/");
+        const changed = [];
+        tracker.forEach((each) => {
+          if (each.context.path.startsWith(folder ? `${folder}/` : "") && each.context.model.dirty) changed.push(each.context.save());
+        });
+        await Promise.all(changed);
         await run.start(panel.context.path);
       }
 
       async function tools(panel) {
         await panel.context.ready;
-        const step = await stepOf(panel);
+        let step;
+        try { step = await server.ask(`api/step?path=${encodeURIComponent(panel.context.path)}`, {}); } catch (error) { return; }
         if (!step.step || panel.isDisposed) return;
         const Button = parts.ToolbarButton || apputils.ToolbarButton;
         panel.toolbar.insertItem(11, "sinara-run-step", new Button({
@@ -280,12 +264,11 @@
       try {
         const [notebook, apputils, services, base, widgets, parts] = await Promise.all(
           ["@jupyterlab/notebook", "@jupyterlab/apputils", "@jupyterlab/services", "@jupyterlab/coreutils", "@lumino/widgets", "@jupyterlab/ui-components"].map(shared));
-        const more = [];
-        try { more.push((await shared("@jupyterlab/launcher")).ILauncher); } catch (error) { /* it has none */ }
-        try { more.push((await shared("@jupyterlab/fileeditor")).IEditorTracker); } catch (error) { /* it has none */ }
+        let launcher = [];
+        try { launcher = [(await shared("@jupyterlab/launcher")).ILauncher]; } catch (error) { /* it has none */ }
         plugins = [{
           id: "sinara:steps", autoStart: true, requires: [notebook.INotebookTracker],
-          optional: [apputils.ICommandPalette, ...more],
+          optional: [apputils.ICommandPalette, ...launcher],
           activate: activateWith(notebook, apputils, services, base, widgets, parts),
         }];
       } catch (error) {
