@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sinara.console import inert
+
 if TYPE_CHECKING:
     from sinara.record import PipelineRecord, RunRecord
 
@@ -20,8 +22,6 @@ def say(text: str, *, err: bool = False) -> None:
 
     Names of folders, paths in notebooks and what cells raise may be anybody's.
     """
-    from sinara.console import inert
-
     click.echo(inert(text), err=err)
 
 
@@ -86,8 +86,7 @@ def took(record: RunRecord | PipelineRecord) -> str | None:
 
 
 def _one_line(cell: object) -> str:
-    text = "-" if cell is None else str(cell)
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return "-" if cell is None else inert(str(cell)).replace("\t", "\\t")
 
 
 def _is_number(text: str) -> bool:
