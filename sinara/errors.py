@@ -16,6 +16,10 @@ SinaraError                      catch this one to catch them all            2
 │   ├── RunNotFoundError         no run has that id                          2
 │   └── CorruptError             what is stored differs from its digest      3
 ├── ArchiveError                 an archive is damaged or hostile            2
+├── ServiceError                 a model's service cannot be saved or served 2
+├── ImageError                   an image cannot be built or read            2
+│   └── RegistryError            a registry refuses, or cannot be reached    2
+├── AnswersDifferError           a service answers not as the notebook did   1
 └── RunError                     a run failed                                1
     ├── OutputError              a declared output is missing or unreadable  1
     ├── ContractError            an entity breaks its contract               1
@@ -129,6 +133,24 @@ class CorruptError(StoreError):
 
 class ArchiveError(SinaraError):
     """An archive is damaged, or would write outside its folder."""
+
+
+class ServiceError(SinaraError):
+    """A model's service cannot be saved, loaded or served."""
+
+
+class ImageError(SinaraError):
+    """A container image cannot be built or read."""
+
+
+class RegistryError(ImageError):
+    """A registry of images refuses, or cannot be reached."""
+
+
+class AnswersDifferError(SinaraError):
+    """A service does not answer what the notebook predicted; one line per sample."""
+
+    exit_code = 1
 
 
 class RunError(SinaraError):
