@@ -19,9 +19,12 @@ The modules in the order in which the data passes them::
     execute     a substep executed, with a true status for every cell
     report      pages that people read
     repository  Git repositories: how they stand, and their remotes
+    packages    what is installed, and what code rests on
     runner      one step run from its parameters to its published entities
     compare     what two runs, or two commits, differ in
     lineage     what an entity was made from, back to the raw data
+    images      container images: names, registries, layers, builders
+    serving     a model as a service: saved, loaded, served, asked
     retain      which runs are kept, and the deletion of all others
     step        Step, StepSafeguard, StepReport: the scripts as people have them
     check       mistakes in a step, found without running it
@@ -31,6 +34,7 @@ The modules in the order in which the data passes them::
     fleet       Git over all steps of a pipeline
     scaffold    steps and pipelines made from a template
     draw        the picture of a graph: SVG, a page, and other forms
+    containerize  a served model as an image that says where it came from
     debug       a failed substep restored, in a console or JupyterLab
     lab         JupyterLab: "Run step", badges, the graph; named servers
     magics      ``%sinara graph`` and ``%sinara check`` in a notebook

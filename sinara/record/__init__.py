@@ -6,7 +6,7 @@ process is gone and the record still says ``running``, recovery makes it ``lost`
     running ──► succeeded | failed | cancelled | stopped (design mode) | lost
 """
 
-from sinara.record.coding import from_json, pipeline_from_json, plain, to_json
+from sinara.record.coding import from_json, pipeline_from_json, plain, to_json, value_from_json
 from sinara.record.pipeline import (
     PipelineRecord,
     PipelineStatus,
@@ -58,4 +58,5 @@ __all__ = [
     "plain",
     "runinfo",
     "to_json",
+    "value_from_json",
 ]

@@ -93,13 +93,35 @@ def pipeline_from_json(text: str | bytes) -> PipelineRecord:
     return record
 
 
-def _read(text: str | bytes, kind: type) -> Any:
+def value_from_json(text: str | bytes, kind: type, what: str) -> Any:
+    """Return a frozen dataclass that :func:`plain` was made of, and JSON of that.
+
+    Args:
+        text: JSON.
+        kind: The dataclass; its fields may be scalars, tuples, dictionaries and dataclasses.
+        what: For messages: "service.json of …".
+
+    Raises:
+        CorruptError: If it is not JSON, a key is missing, or a value has a wrong type.
+    """
+    try:
+        return _reader(kind)(_object(text, what))
+    except _Mismatch as error:
+        raise CorruptError(f"{what} is damaged: {error.place[1:]} {error.what}.") from None
+
+
+def _object(text: str | bytes, what: str, advice: str = "") -> dict[str, Any]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CorruptError(f"A run record is not JSON: {error}. Restore record.json.") from error
+        raise CorruptError(f"{what} is not JSON: {error}.{advice}") from error
     if not isinstance(data, dict):
-        raise CorruptError(f"A run record is a JSON object; found {type(data).__name__}.")
+        raise CorruptError(f"{what} is a JSON object; found {type(data).__name__}.")
+    return data
+
+
+def _read(text: str | bytes, kind: type) -> Any:
+    data = _object(text, "A run record", " Restore record.json.")
     version = data.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise StoreError(

@@ -14,13 +14,13 @@ from typing import Any
 from sinara import names
 from sinara.errors import RunNotFoundError, SinaraError, UsageError
 from sinara.execute import StopRequest
+from sinara.packages import installed
 from sinara.record import RunRecord, plain
 from sinara.reproduce import environment
 from sinara.reproduce.compare import Comparison, compare
 from sinara.runner import Listener, RunRequest, nobody, run_step
 from sinara.runner.ingredients import FILE_NAME, decode
 from sinara.runner.lock import LOCK_NAME
-from sinara.runner.packages import installed
 from sinara.store import StepStore
 from sinara.store.values import AGAIN
 

@@ -18,13 +18,13 @@ from typing import Any
 
 from sinara.interface import InputRef, Interface
 from sinara.names import StepName, full_name
+from sinara.packages import installed
+from sinara.packages.fingerprint import fingerprint
 from sinara.reading import CellSource
 from sinara.reading.meaning import cell_meanings
 from sinara.reading.modules import imported
 from sinara.record import plain
-from sinara.runner.fingerprint import fingerprint
 from sinara.runner.inputs import producer
-from sinara.runner.packages import installed
 from sinara.runner.prepare import PreparedStep, PreparedSubstep
 
 FILE_NAME = "ingredients.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sinara.runner.packages import installed
+from sinara.packages import installed
 from sinara.runner.prepare import PreparedStep
 
 LOCK_NAME = "requirements.txt"

@@ -104,6 +104,11 @@ class NotebookSubstep:
         """Name of the notebook without its extension; empty by hand where nothing tells it."""
         return Path(self._work.context.substep_name).stem
 
+    @property
+    def work(self) -> Work:
+        """What stands behind it, for the rest of this package."""
+        return self._work
+
     # -- interface -----------------------------------------------------------------------
 
     def interface(

@@ -259,7 +259,7 @@ def test_a_plan_writes_nothing(ran):
 
 
 def test_a_package_of_another_version_is_a_reason(ran, monkeypatch):
-    from sinara.runner import packages
+    from sinara.packages import environment as packages
 
     real = packages.Installed._version
     monkeypatch.setattr(

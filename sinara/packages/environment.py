@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from sinara.runner.fingerprint import fingerprint
+from sinara.packages.fingerprint import fingerprint
 
 _OURSELVES = "sinara"
 _SCATTERED = re.compile(r"[-_.]+")
@@ -41,7 +41,7 @@ class Installed:
         for name, found in self._found.items():
             for top in _top_levels(found):
                 self._providers.setdefault(top, []).append(name)
-        self._needs: dict[str, tuple[str, ...]] = {}
+        self._needs: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
         self._told: dict[str, str] = {}
 
     def of(self, imported: Iterable[str]) -> dict[str, str]:
@@ -50,14 +50,30 @@ class Installed:
         Args:
             imported: First parts of module names; those of no package are passed over.
         """
-        pending = [name for top in imported for name in self._providers.get(top, ())]
-        found: dict[str, str] = {}
+        return {name: self._version(name) for name in self._all(self.giving(imported))}
+
+    def giving(self, imported: Iterable[str]) -> list[str]:
+        """Return the packages that give these modules, by the first parts of their names."""
+        return [name for top in imported for name in self._providers.get(top, ())]
+
+    def pins(self, packages: Iterable[str]) -> dict[str, str]:
+        """Return packages and all that they need, with their versions as an index knows them."""
+        return {name: self.versions[name] for name in self._all(packages)}
+
+    def origin(self, name: str) -> str:
+        """Return where a package is from that is of no index; empty for all others."""
+        return _origin(self._found[name])
+
+    def _all(self, packages: Iterable[str]) -> list[str]:
+        pending = [(name, "") for name in packages]
+        seen: set[tuple[str, str]] = set()
         while pending:
-            name = pending.pop()
-            if name not in found and name in self._found and name != _OURSELVES:
-                found[name] = self._version(name)
-                pending += self._needed(name)
-        return dict(sorted(found.items()))
+            one = pending.pop()
+            name, _ = one
+            if one not in seen and name in self._found and name != _OURSELVES:
+                seen.add(one)
+                pending += self._needed(*one)
+        return sorted({name for name, _ in seen})
 
     def requirements(self) -> str:
         """Return everything that is installed, one ``name==version`` a line, as pip reads it."""
@@ -75,10 +91,11 @@ class Installed:
             self._told[name] = f"{version}{state}"
         return self._told[name]
 
-    def _needed(self, name: str) -> tuple[str, ...]:
-        if name not in self._needs:
-            self._needs[name] = tuple(_requirements(self._found[name]))
-        return self._needs[name]
+    def _needed(self, name: str, extra: str) -> tuple[tuple[str, str], ...]:
+        """Return what a package needs, or one of its extras: names and extras of packages."""
+        if (name, extra) not in self._needs:
+            self._needs[name, extra] = tuple(_requirements(self._found[name], extra))
+        return self._needs[name, extra]
 
 
 def installed(interpreter: str) -> Installed:
@@ -161,7 +178,7 @@ def _top_levels(found: metadata.Distribution) -> set[str]:
     return {top for top in tops if top.isidentifier()}
 
 
-def _requirements(found: metadata.Distribution) -> Iterator[str]:
+def _requirements(found: metadata.Distribution, extra: str) -> Iterator[tuple[str, str]]:
     from packaging.requirements import InvalidRequirement, Requirement
 
     for line in found.requires or ():
@@ -169,8 +186,8 @@ def _requirements(found: metadata.Distribution) -> Iterator[str]:
             needed = Requirement(line)
         except InvalidRequirement:
             continue
-        if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-            yield normal(needed.name)
+        if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+            yield from ((normal(needed.name), extra) for extra in ("", *sorted(needed.extras)))
 
 
 def _direct_url(found: metadata.Distribution) -> dict[str, object]:

@@ -8,7 +8,7 @@ import sys
 import packaging.requirements  # noqa: F401 - before the path is another
 import pytest
 
-from sinara.runner.packages import Installed, normal
+from sinara.packages import Installed, normal
 
 
 @pytest.fixture

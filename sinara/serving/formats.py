@@ -1,0 +1,159 @@
+"""A model as files: which format it is kept in, written, and which packages read it again.
+
+A pickle runs code of its makers when it is loaded, so it is loaded by the service only: nothing
+that lists, verifies, unpacks or builds an image ever reads one. ONNX and PyTorch's exported
+programs hold no code.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from sinara.errors import MissingExtraError, UsageError
+from sinara.names import shown
+
+ONNX_DATA = (".data", "_data")  # weights beside an ONNX file, after its whole name
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model that was written down.
+
+    Attributes:
+        format: ``pickle``, ``onnx`` or ``torch``.
+        files: Path inside the folder ``model`` -> the file on this machine; the first is the
+            one to load.
+        told: What ``model.json`` says besides: how to ask it.
+        modules: Modules that it needs when it is loaded, by their whole names.
+    """
+
+    format: str
+    files: Mapping[str, Path]
+    told: Mapping[str, Any] = field(default_factory=dict)
+    modules: frozenset[str] = frozenset()
+
+
+def write_model(model: Any, method: str, sample: Any, folder: Path) -> ModelFiles:
+    """Write a model into a folder, or find the file that it is already.
+
+    Args:
+        model: A path to an ``.onnx`` file, an ONNX model, a PyTorch module or exported program,
+            or anything that pickle takes.
+        method: Which of its methods predicts; ``__call__`` for the object itself.
+        sample: Rows as the model takes them: PyTorch is exported with them.
+        folder: Where new files go.
+
+    Raises:
+        UsageError: If it cannot be written, or could not be loaded elsewhere.
+    """
+    if isinstance(model, str | os.PathLike):
+        return _onnx_file(Path(model))
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    if hasattr(model, "SerializeToString") and kind.startswith("onnx."):
+        path = folder / "model.onnx"
+        path.write_bytes(model.SerializeToString())
+        return _onnx_file(path)
+    if any(base.__module__.startswith("torch.") for base in type(model).__mro__):
+        return _torch_program(model, sample, folder / "model.pt2")
+    return _pickle(model, method, folder / "model.pkl")
+
+
+def _onnx_file(path: Path) -> ModelFiles:
+    if path.suffix != ".onnx":
+        raise UsageError(
+            f"{path} is no .onnx file. Give the model itself, or write a service class and pass "
+            "its files: save_bentoservice(Service, models={'name': 'file'}, …)."
+        )
+    if not path.is_file():
+        raise UsageError(f"{path} is not there.")
+    _needs_module("onnxruntime", "onnxruntime")
+    files = {path.name: path}
+    for end in ONNX_DATA:
+        beside = path.with_name(path.name + end)
+        if beside.is_file():
+            files[beside.name] = beside
+    return ModelFiles("onnx", files, {"output": 0}, frozenset({"onnxruntime", "numpy"}))
+
+
+def _torch_program(model: Any, sample: Any, path: Path) -> ModelFiles:
+    import torch
+
+    given = sample.to_numpy() if hasattr(sample, "to_numpy") else sample
+    rows = torch.as_tensor(given)
+    if rows.dtype == torch.float64:
+        rows = rows.to(torch.float32)
+    program = model
+    if isinstance(model, torch.nn.Module):
+        batch = torch.export.Dim("rows", min=1)
+        example = rows if len(rows) > 1 else torch.cat([rows, rows])  # one row would be a constant
+        try:
+            program = torch.export.export(
+                model.eval().cpu(), (example.contiguous(),), dynamic_shapes=({0: batch},)
+            )
+        except Exception as error:  # what torch cannot trace it tells in many classes
+            line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UsageError(
+                f"PyTorch cannot export this model: {line}. Export it yourself "
+                "(torch.export.export) and give the program, or write a service class."
+            ) from error
+    elif not isinstance(model, torch.export.ExportedProgram):
+        raise UsageError(f"{shown(model)} of PyTorch is no module and no exported program.")
+    torch.export.save(program, str(path))
+    told = {"tensor": str(rows.dtype).removeprefix("torch.")}
+    return ModelFiles("torch", {path.name: path}, told, frozenset({"torch", "numpy"}))
+
+
+def _pickle(model: Any, method: str, path: Path) -> ModelFiles:
+    if method != "__call__" and not callable(getattr(model, method, None)):
+        raise UsageError(
+            f"{type(model).__name__} has no method {method!r}. Name the one that predicts: "
+            "make_service(model, sample, method='predict_proba')."
+        )
+    with path.open("wb") as file:
+        pickler = _Pickler(file)
+        try:
+            pickler.dump(model)
+        except OSError:
+            raise
+        except Exception as error:  # a __reduce__ raises what it likes
+            raise UsageError(
+                f"{type(model).__name__} cannot be pickled: {error}. Write a service class that "
+                "loads it from a file: save_bentoservice(Service, models={'name': 'file'}, …)."
+            ) from error
+    here = sorted(name for module, name in pickler.seen if module == "__main__")
+    if here:
+        raise UsageError(
+            f"{', '.join(here)} is defined in this notebook, so a service could not load the "
+            "model. Move it to a .py file beside the notebook and import it from there."
+        )
+    modules = frozenset(module for module, _ in pickler.seen)
+    return ModelFiles("pickle", {path.name: path}, {"method": method}, modules)
+
+
+class _Pickler(pickle.Pickler):
+    """Notes the module of every class and function that a pickle names."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file, protocol=5)
+        self.seen: set[tuple[str, str]] = set()
+
+    def reducer_override(self, obj: Any) -> Any:
+        named = obj if isinstance(obj, type) or hasattr(obj, "__qualname__") else type(obj)
+        module = getattr(named, "__module__", None)
+        if isinstance(module, str):
+            self.seen.add((module, named.__qualname__))
+        return NotImplemented
+
+
+def _needs_module(module: str, package: str) -> None:
+    import importlib.util
+
+    if importlib.util.find_spec(module) is None:
+        raise MissingExtraError(
+            f"{package} is not installed. Install it with: pip install {package}"
+        )

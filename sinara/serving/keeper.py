@@ -1,0 +1,68 @@
+"""A process that starts one other and answers for it: ``python -m sinara.serving.keeper ARGV…``.
+
+Its standard input is its lifeline. When that ends, because whoever started it closed it or died
+in whatever way, the other process and all that it started are ended, too.
+
+Standard library only, and little of it: it starts before each server does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+
+from sinara.kernels import posix
+
+GRACE = 5.0  # seconds between the polite signal and the other one
+
+
+def keep(argv: list[str]) -> int:
+    """Run a command until it ends, or until standard input does; return its exit code."""
+    posix.prctl(posix.PR_SET_CHILD_SUBREAPER, 1)
+    wake = posix.hand_over_signals()
+    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        while child.poll() is None:
+            ready, _, _ = select.select([sys.stdin.fileno(), wake], [], [])
+            if sys.stdin.fileno() in ready and not os.read(sys.stdin.fileno(), 4096):
+                break
+            if wake in ready and set(os.read(wake, 4096)) & set(posix.ENDING):
+                break
+    finally:
+        end(child)
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started; those that left its session have become ours."""
+    posix.signal_group(child.pid, signal.SIGTERM)
+    until = time.monotonic() + GRACE
+    while time.monotonic() < until and (child.poll() is None or posix.descendants(os.getpid())):
+        _reap(child.pid)
+        time.sleep(0.02)
+    until = time.monotonic() + GRACE
+    while time.monotonic() < until and (left := posix.descendants(os.getpid())):
+        for pid in left:
+            posix.send_signal(pid, signal.SIGKILL)
+        child.poll()
+        _reap(child.pid)
+        time.sleep(0.02)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(GRACE)
+
+
+def _reap(but: int) -> None:
+    """Take note of the end of orphans, which are this process's since it is their subreaper."""
+    for pid in posix.children(os.getpid()):
+        if pid != but:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+
+if __name__ == "__main__":
+    sys.exit(keep(sys.argv[1:]))

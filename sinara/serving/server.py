@@ -1,0 +1,190 @@
+"""A bento served on this machine by a process of its own, that leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO
+
+from sinara.errors import ServiceError, UsageError
+from sinara.serving.keeper import GRACE
+
+HOST = "127.0.0.1"
+_LAST_LINES = 15
+_LONGEST_LOG = 64 << 10
+_TRIES = 3  # other programs take ports, too
+_TAKEN = "address already in use"
+# What a service must not inherit: whose run it is, and where BentoML keeps what is this user's.
+_NOT_PASSED = ("SINARA_CONTEXT", "DSML_CURR_RUN_ID", "DESIGN_MODE", "BENTO_PATH", "PORT")
+
+
+class Server:
+    """A service that answers at :attr:`url` until :meth:`stop`; made by :func:`start`."""
+
+    def __init__(self, bento: Path, port: int, host: str, out: int | None, python: str) -> None:
+        self.port = port
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self._place = Path(tempfile.mkdtemp(prefix="sinara-serve-"))
+        self._log = self._place / "log"
+        serve = ["-m", "bentoml", "serve", str(bento), "--host", host, "--port", str(port)]
+        environ = {k: v for k, v in os.environ.items() if k not in _NOT_PASSED}
+        environ |= {
+            "BENTOML_HOME": str(self._place / "home"),
+            "BENTOML_DO_NOT_TRACK": "True",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+        (self._place / "home").mkdir()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "sinara.serving.keeper", python, *serve],
+                stdin=subprocess.PIPE,
+                stdout=log if out is None else out,
+                stderr=log if out is None else out,
+                cwd=self._place,
+                env=environ,
+                start_new_session=True,  # Ctrl-C reaches us, and we end it
+            )
+
+    def alive(self) -> bool:
+        """Return whether it has not ended."""
+        return self._process.poll() is None
+
+    def log(self) -> str:
+        """Return the last lines that it wrote; nothing if they went elsewhere."""
+        try:
+            with self._log.open("rb") as file:
+                return _last_lines(file)
+        except OSError:
+            return ""
+
+    def wait_ready(self, seconds: float) -> None:
+        """Wait until it is ready to answer.
+
+        Raises:
+            ServiceError: If it ends, or takes longer; with its last lines.
+        """
+        until = time.monotonic() + seconds
+        while self.alive() and time.monotonic() < until:
+            if is_ready(self.url):
+                return
+            time.sleep(0.05)
+        why = f"was not ready after {seconds:g} s" if self.alive() else "ended at once"
+        log = self.log()
+        self.stop()
+        raise ServiceError(f"The service {why}.{_told(log)}")
+
+    def wait(self) -> int:
+        """Wait until it ends, and return its exit code."""
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """End it and all that it started; may be called again."""
+        with contextlib.suppress(OSError):
+            if self._process.stdin:
+                self._process.stdin.close()  # the lifeline
+        try:
+            self._process.wait(3 * GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def start(
+    bento: Path,
+    *,
+    port: int = 0,
+    host: str = HOST,
+    seconds: float = 120.0,
+    out: int | None = None,
+    python: str = sys.executable,
+) -> Server:
+    """Serve a bento, and return when it is ready to answer.
+
+    Args:
+        bento: A folder with a ``bento.yaml``.
+        port: 0 for a free one.
+        host: The address to listen on.
+        seconds: How long it may take.
+        out: A descriptor for what it writes; without one it is kept for messages.
+        python: The interpreter that has what the service needs.
+
+    Raises:
+        UsageError: If the port is taken.
+        ServiceError: If it does not become ready; with its last lines.
+    """
+    if port and not _is_free(host, port):
+        raise UsageError(f"Port {port} of {host} is taken. Take another, or 0 for any free one.")
+    for attempt in range(1, _TRIES + 1):
+        server = Server(bento, port or _free_port(host), host, out, python)
+        try:
+            server.wait_ready(seconds)
+        except ServiceError as error:
+            if port or attempt == _TRIES or _TAKEN not in str(error).lower():
+                raise
+        except BaseException:
+            server.stop()
+            raise
+        else:
+            return server
+    raise AssertionError("the last attempt returns or raises")
+
+
+def is_ready(url: str) -> bool:
+    """Return whether a service answers that it is ready."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, ValueError):  # ValueError: it speaks no HTTP
+        return False
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if isinstance(error, PermissionError):
+                raise UsageError(
+                    f"Port {port} needs an administrator: take one above 1023."
+                ) from error
+            return False
+    return True
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError as error:
+            raise UsageError(f"{host} is no address of this machine: {error.strerror}.") from error
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _last_lines(file: IO[bytes]) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LONGEST_LOG))
+    lines = file.read().decode("utf-8", "replace").splitlines()
+    return "\n".join(lines[-_LAST_LINES:])
+
+
+def _told(log: str) -> str:
+    return f" Its last lines:\n{log}" if log.strip() else " It wrote nothing."
