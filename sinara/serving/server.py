@@ -40,7 +40,6 @@ class Server:
         environ |= {
             "BENTOML_HOME": str(self._place / "home"),
             "BENTOML_DO_NOT_TRACK": "True",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         }
         (self._place / "home").mkdir()

@@ -17,6 +17,10 @@ it but the environment, which wins::
     memory = "2 GB"
     retries = 2
 
+    [images]
+    base = "registry.example.org/python:3.11-slim@sha256:…"   SINARA_IMAGES_BASE=…
+    registry = "registry.example.org/models"                  SINARA_IMAGES_REGISTRY=…
+
 A relative root counts from the file that holds it. With no settings at all the data lies
 beside the steps, in ``<parent of the step's folder>/sinara_data/<env>``.
 """
@@ -27,6 +31,7 @@ from sinara.settings.load import FILE_NAME, find_settings_file, load_settings
 from sinara.settings.values import (
     RETRY_CAUSES,
     EnvSettings,
+    ImageSettings,
     Options,
     Settings,
     StepOptions,
@@ -38,6 +43,7 @@ __all__ = [
     "RETRY_CAUSES",
     "Condition",
     "EnvSettings",
+    "ImageSettings",
     "Options",
     "Settings",
     "SinaraSettings",

@@ -120,7 +120,7 @@ def retry_wait(value: Any) -> float:
 
 def retry_causes(value: Any) -> tuple[str, ...]:
     """Return kinds of failure that may be tried again, each once."""
-    for word in (given := _words(value)):
+    for word in (given := words(value)):
         if word in _NEVER_RETRIED:
             known = ", ".join(RETRY_CAUSES)
             raise ValueError(f"{shown(word)} is never tried again; the causes are {known}")
@@ -132,7 +132,7 @@ def retry_causes(value: Any) -> tuple[str, ...]:
 
 def modules(value: Any) -> tuple[str, ...]:
     """Return names of Python modules, each once."""
-    for name in (given := _words(value)):
+    for name in (given := words(value)):
         parts = name.split(".")
         if not all(part.isidentifier() and not keyword.iskeyword(part) for part in parts):
             raise ValueError(
@@ -153,7 +153,7 @@ def substep_key(value: str) -> str:
         raise ValueError(f'{error}. Write it as in [substeps."train.ipynb"]') from None
 
 
-def _words(value: Any) -> tuple[str, ...]:
+def words(value: Any) -> tuple[str, ...]:
     """Return a list of words; in the environment they stand between commas."""
     if isinstance(value, str):
         value = [word for word in (part.strip() for part in value.split(",")) if word]

@@ -11,6 +11,7 @@ from typing import Any
 from sinara.errors import BadNameError, SettingsError, suggest
 from sinara.names import check_distinct, check_name, fold, shown
 from sinara.settings import checks
+from sinara.settings.images import read_images
 from sinara.settings.options import CHECKS, advice, keep, read_steps, read_substeps
 from sinara.settings.values import EnvSettings, Settings, get_user
 
@@ -41,6 +42,7 @@ def load_settings(start: Path, environ: Mapping[str, str] | None = None) -> Sett
     in_environ = _from_environ(environ, set(in_file[1]) | set(DEFAULT_ENVS), lines)
     substeps = read_substeps(file, table.get("substeps", {}), set(in_environ[0]), lines)
     steps = read_steps(file, table.get("steps", {}), lines)
+    images = read_images(file, table.get("images", {}), environ, lines)
     envs = _merge_envs(folder, in_file[1], in_environ[1])
     try:
         check_distinct("env", envs)
@@ -54,6 +56,7 @@ def load_settings(start: Path, environ: Mapping[str, str] | None = None) -> Sett
         envs=envs,
         substeps=substeps,
         steps=steps,
+        images=images,
         user=user,
         file=file,
         folder=folder,
@@ -96,7 +99,7 @@ def _from_file(file: Path, table: _Table, lines: list[str]) -> tuple[_Table, dic
     options: _Table = {}
     envs: dict[str, _Table] = {}
     for key, value in table.items():
-        if key in ("substeps", "steps"):
+        if key in ("substeps", "steps", "images"):
             continue  # read apart
         if key == "envs" and isinstance(value, dict):
             for name, env in value.items():
@@ -108,7 +111,7 @@ def _from_file(file: Path, table: _Table, lines: list[str]) -> tuple[_Table, dic
         elif key in CHECKS:
             keep(options, key, CHECKS[key], value, f"{file}: {key}", lines)
         else:
-            told = advice(key, [*CHECKS, "envs", "steps", "substeps"])
+            told = advice(key, [*CHECKS, "envs", "steps", "substeps", "images"])
             lines.append(f"{file}: {shown(key)} is not a setting. {told}")
     return options, envs
 

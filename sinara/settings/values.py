@@ -110,6 +110,23 @@ class StepOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageSettings:
+    """Where images come from and go to.
+
+    Attributes:
+        base: The image that others are built on, best with its digest.
+        registry: Where images are sent: ``host:port/namespace``.
+        backend: What builds them; empty: the first that this machine has.
+        insecure: Registries that are asked over plain HTTP, besides those of this machine.
+    """
+
+    base: str = ""
+    registry: str = ""
+    backend: str = ""
+    insecure: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     """All settings of one step.
 
@@ -118,6 +135,7 @@ class Settings(Options):
         substeps: What the file sets for single substeps: ``train.ipynb``, or
             ``step_name/train.ipynb`` -> options. Those that the environment sets are left out.
         steps: What the file sets for single steps, by their names.
+        images: Where images come from and go to.
         user: Who works here, see :func:`get_user`.
         file: The ``sinara.toml`` that was read, if there is one.
         folder: The step's folder, absolute.
@@ -126,6 +144,7 @@ class Settings(Options):
     envs: Mapping[str, EnvSettings] = field(default_factory=dict)
     substeps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     steps: Mapping[str, StepOptions] = field(default_factory=dict)
+    images: ImageSettings = field(default_factory=ImageSettings)
     user: str = ""
     file: Path | None = None
     folder: Path = Path()
