@@ -79,6 +79,7 @@ Try next
                     sinara pipeline plan && sinara pipeline run
     see what it did sinara run show && sinara run open
     made of what    sinara why ${LAST[2]}
+    $SERVE
     by hand         pip install jupyterlab && sinara lab
     your own        sinara pipeline create --name mine --steps load,train
     read more       $(q "$CHECKOUT/docs/tutorial.md")
@@ -112,7 +113,7 @@ esac
 # How many steps; then of the last one: its name, its report, an entity; and one to change.
 case $EXAMPLE in
 digits)
-    STEPS=4
+    STEPS=5
     LAST=(model_eval reports_evaluate_ipynb predictions digits-model_train)
     ;;
 wine)

@@ -78,8 +78,8 @@ find_ready() {
     modules=sinara
     for extra in "$@"; do
         case $extra in
-        examples) modules="$modules sklearn matplotlib" ;;
-        dev) modules="$modules pytest xdist hypothesis nbval sklearn matplotlib ruff mypy" ;;
+        examples) modules="$modules sklearn matplotlib bentoml" ;;
+        dev) modules="$modules pytest xdist hypothesis nbval sklearn matplotlib bentoml ruff mypy" ;;
         docs) modules="$modules sphinx myst_nb furo" ;;
         esac
     done

@@ -15,7 +15,6 @@ from sinara.serving.values import (
     FILES,
     LINEAGE,
     SAMPLES,
-    SAVE_INFO,
     SCHEMA_VERSION,
     SERVICE,
     Origin,
@@ -110,11 +109,6 @@ def origin_of(saved: SavedService) -> Origin:
     content = _small(saved.folder / LINEAGE)
     found: Origin = value_from_json(content, Origin, f"{saved.url}/{LINEAGE}")
     return found
-
-
-def is_service(names: set[str]) -> bool:
-    """Return whether an entity with these files holds a service, of ours or of the original."""
-    return SERVICE in names or (SAVE_INFO in names and OLD_ARCHIVE in names)
 
 
 def _why_none(url: str, place: Path) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sinara.errors import BadNameError, RunNotFoundError, ServiceError
 from sinara.names import StepName, entity_folder, parse_entity_url
-from sinara.serving.entity import open_service
-from sinara.serving.values import SavedService
+from sinara.serving.entity import OLD_ARCHIVE, open_service
+from sinara.serving.values import SERVICE, SavedService
 from sinara.settings import Settings
 from sinara.store import StepStore, open_store
 
@@ -32,6 +32,19 @@ def published_service(store: StepStore, run_id: str, entity: str, folder: Path) 
     commit = store.commit(run_id, legacy=True)
     info = store.open(commit, entity)
     return open_service(info.url, folder, info.manifest or "")
+
+
+def holds_service(store: StepStore, run_id: str) -> list[str]:
+    """Return the entities of a published run that hold a service, by name; nothing is verified."""
+    from sinara.fs import SinaraFileSystem
+
+    files = SinaraFileSystem.FileSystem()
+    found = []
+    for name in store.commit(run_id, legacy=True).entities:
+        url = store.entity_url(run_id, name)
+        if files.exists(f"{url}/{SERVICE}") or files.exists(f"{url}/{OLD_ARCHIVE}"):
+            found.append(name)
+    return sorted(found)
 
 
 def service_at(

@@ -1,7 +1,8 @@
-"""A process that starts one other and answers for it: ``python -m sinara.serving.keeper ARGV…``.
+"""A process that starts one other and answers for it.
 
-Its standard input is its lifeline. When that ends, because whoever started it closed it or died
-in whatever way, the other process and all that it started are ended, too.
+``python -m sinara.serving.keeper FOLDER… -- ARGV…``: its standard input is its lifeline. When that
+ends, because whoever started it closed it or died in whatever way, the other process and all that
+it started are ended, too, and the folders are removed.
 
 Standard library only, and little of it: it starts before each server does.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +23,7 @@ from sinara.kernels import posix
 GRACE = 5.0  # seconds between the polite signal and the other one
 
 
-def keep(argv: list[str]) -> int:
+def keep(folders: list[str], argv: list[str]) -> int:
     """Run a command until it ends, or until standard input does; return its exit code."""
     posix.prctl(posix.PR_SET_CHILD_SUBREAPER, 1)
     wake = posix.hand_over_signals()
@@ -35,6 +37,8 @@ def keep(argv: list[str]) -> int:
                 break
     finally:
         end(child)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
@@ -65,4 +69,5 @@ def _reap(but: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(keep(sys.argv[1:]))
+    _split = sys.argv.index("--")
+    sys.exit(keep(sys.argv[1:_split], sys.argv[_split + 1 :]))

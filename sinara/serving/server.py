@@ -27,10 +27,15 @@ _TAKEN = "address already in use"
 _NOT_PASSED = ("SINARA_CONTEXT", "DSML_CURR_RUN_ID", "DESIGN_MODE", "BENTO_PATH", "PORT")
 
 
+_KEEPER = (sys.executable, "-P", "-m", "sinara.serving.keeper")
+
+
 class Server:
     """A service that answers at :attr:`url` until :meth:`stop`; made by :func:`start`."""
 
-    def __init__(self, bento: Path, port: int, host: str, out: int | None, python: str) -> None:
+    def __init__(
+        self, bento: Path, port: int, host: str, out: int | None, python: str, keep: bool
+    ) -> None:
         self.port = port
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self._place = Path(tempfile.mkdtemp(prefix="sinara-serve-"))
@@ -43,9 +48,10 @@ class Server:
             "PYTHONUNBUFFERED": "1",
         }
         (self._place / "home").mkdir()
+        gone = (self._place,) if keep else (self._place, bento)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "sinara.serving.keeper", python, *serve],
+                [*_KEEPER, *map(str, gone), "--", python, *serve],
                 stdin=subprocess.PIPE,
                 stdout=log if out is None else out,
                 stderr=log if out is None else out,
@@ -113,6 +119,7 @@ def start(
     seconds: float = 120.0,
     out: int | None = None,
     python: str = sys.executable,
+    keep: bool = True,
 ) -> Server:
     """Serve a bento, and return when it is ready to answer.
 
@@ -123,6 +130,7 @@ def start(
         seconds: How long it may take.
         out: A descriptor for what it writes; without one it is kept for messages.
         python: The interpreter that has what the service needs.
+        keep: Whether the folder stays; else it is removed at the end, however that comes.
 
     Raises:
         UsageError: If the port is taken.
@@ -131,7 +139,7 @@ def start(
     if port and not _is_free(host, port):
         raise UsageError(f"Port {port} of {host} is taken. Take another, or 0 for any free one.")
     for attempt in range(1, _TRIES + 1):
-        server = Server(bento, port or _free_port(host), host, out, python)
+        server = Server(bento, port or _free_port(host), host, out, python, keep)
         try:
             server.wait_ready(seconds)
         except ServiceError as error:

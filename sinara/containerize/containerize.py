@@ -1,0 +1,153 @@
+"""An entity made into an image: planned, built, verified, named, pushed, noted."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from sinara.containerize.free import is_named, pushed_digest
+from sinara.containerize.recipe import ABOUT, make_recipe
+from sinara.containerize.sbom import FILE as SBOM
+from sinara.containerize.values import Containerized, Plan, Request
+from sinara.containerize.verify import verify
+from sinara.errors import SinaraError, UsageError
+from sinara.images.backends import choose
+from sinara.images.values import Built, Say
+from sinara.names import StepName, image_name, parse_full_name
+from sinara.serving.entity import samples_of
+from sinara.serving.find import holds_service, published_service
+from sinara.settings import Settings
+from sinara.store import StepStore, open_store
+
+
+def complete(settings: Settings, request: Request) -> Request:
+    """Return a request with what the settings say where it says nothing.
+
+    Raises:
+        UsageError: If there is no base image, or something does not fit together.
+    """
+    images = settings.images
+    request = replace(
+        request,
+        registry=request.registry or images.registry,
+        base=request.base or images.base,
+        backend=request.backend or images.backend,
+        insecure=(*request.insecure, *images.insecure),
+    )
+    if not request.base:
+        raise UsageError(
+            "There is no base image. Name one with Python in it: --base "
+            "python:3.11-slim@sha256:…, or base in the table [images] of sinara.toml."
+        )
+    if request.push and not request.registry:
+        raise UsageError("There is no registry to push to. Name it: --registry host:5000/team")
+    if request.offline and request.wheelhouse is None:
+        raise UsageError(
+            "Without a network packages have to come from a folder: --wheelhouse DIR. Fill it "
+            "where there is one: see sinara model requirements --help"
+        )
+    if request.wheelhouse is not None and not request.wheelhouse.is_dir():
+        raise UsageError(f"The wheelhouse {request.wheelhouse} is no folder.")
+    return request
+
+
+@contextmanager
+def planned(settings: Settings, entity: str, run_id: str, request: Request) -> Iterator[Plan]:
+    """Give what will be built, with its files, which are gone afterwards.
+
+    Args:
+        settings: Where the envs are.
+        entity: Full name of the entity.
+        run_id: The run that published it.
+        request: As :func:`complete` returned it.
+
+    Raises:
+        ServiceError: If the entity holds no service.
+        CorruptError: If it is not what was published.
+        BadNameError: If its names cannot be an image's.
+        ImageError: If nothing here can build it.
+    """
+    step, name = parse_full_name(entity)
+    store = _store(settings, step)
+    with tempfile.TemporaryDirectory(prefix="sinara-containerize-") as temporary:
+        folder = Path(temporary)
+        (folder / "entity").mkdir()
+        saved = published_service(store, run_id, name, folder / "entity")
+        others = [one for one in holds_service(store, run_id) if one != name]
+        image = image_name(request.registry, step, run_id, name if others else None)
+        backend, why = choose(
+            request.backend or None, insecure=request.insecure, archive=request.archive
+        )
+        recipe = make_recipe(saved, entity, run_id, request.base, request, folder)
+        yield Plan(image, entity, run_id, saved, recipe, backend, why)
+
+
+def containerize(settings: Settings, plan: Plan, request: Request, say: Say) -> Containerized:
+    """Build an image, verify it if asked, give it its name, push it if asked.
+
+    An image that fails on the way gets no name and is removed.
+
+    Raises:
+        ImageError: If it cannot be built or started, or its name is another one's.
+        AnswersDifferError: If it does not answer what the notebook predicted.
+        RegistryError: If the registry refuses, or cannot be reached.
+    """
+    backend, image = plan.backend, plan.image
+    cannot = backend.cannot_run() if request.verify else ""
+    if cannot:
+        raise UsageError(f"--verify: what {backend.name} builds cannot be started here: {cannot}")
+    built = backend.build(plan.recipe, say)
+    named = False
+    try:
+        was_there = is_named(backend, built, image)
+        digest = (
+            pushed_digest(built, image, request.platform, request.insecure) if request.push else ""
+        )
+        told = verify(backend, built, samples_of(plan.saved), say) if request.verify else ""
+        if not was_there:
+            backend.tag(built, image)
+        named = True
+        if request.push and not digest:
+            digest = backend.push(built, image, say)
+    finally:
+        if not named:
+            backend.discard(built)
+    done = Containerized(
+        image=image,
+        entity=plan.entity,
+        run_id=plan.run_id,
+        id=built.id,
+        digest=digest,
+        backend=backend.name,
+        base=plan.recipe.base,
+        base_digest=built.base_digest,
+        verified=told,
+        was_there=was_there,
+        archive=str(request.archive or ""),
+    )
+    return _noted(settings, plan, built, done)
+
+
+def _noted(settings: Settings, plan: Plan, built: Built, done: Containerized) -> Containerized:
+    """Keep the image's digests and its packages with the run; a store may be read-only."""
+    step, name = parse_full_name(plan.entity)
+    sbom = (plan.recipe.model / ABOUT / SBOM).read_bytes()
+    try:
+        store = _store(settings, step)
+        store.put_file(plan.run_id, f"images/{name}-{built.id[7:19]}.cdx.json", sbom)
+        store.add_note(plan.run_id, "image", done.as_note())
+    except SinaraError as error:
+        line = f"The run keeps no note of this image: {error}"
+        return replace(done, warnings=(*done.warnings, line))
+    return done
+
+
+def _store(settings: Settings, step: StepName) -> StepStore:
+    env = settings.env(step.env)
+    store = open_store(
+        env.root, storage_options=env.storage_options, durability=settings.durability
+    )
+    return store.step(step)

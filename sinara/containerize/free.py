@@ -1,0 +1,48 @@
+"""An existing tag is never overwritten with other content, here or in a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sinara.errors import ImageError
+from sinara.images.manifest import machine_platform
+from sinara.images.reference import Reference, parse_reference
+from sinara.images.registry import Registry
+from sinara.images.values import Backend, Built
+
+
+def is_named(backend: Backend, built: Built, image: str) -> bool:
+    """Return whether an image has this name here already.
+
+    Raises:
+        ImageError: If another one has it.
+    """
+    there = backend.tagged(image)
+    if there is not None and there != built.id:
+        raise _other(image, f"in {backend.name}'s storage", there, built.id)
+    return there is not None
+
+
+def pushed_digest(built: Built, image: str, platform: str | None, insecure: Collection[str]) -> str:
+    """Return the digest under which a registry holds this image by this name; empty if it does not.
+
+    Raises:
+        ImageError: If it holds another one.
+        RegistryError: If it cannot be asked.
+    """
+    name: Reference = parse_reference(image).located()
+    with Registry(name.registry, insecure=insecure) as registry:
+        if registry.digest(name.repository, name.wanted) is None:
+            return ""
+        manifest = registry.manifest(name.repository, name.wanted, platform or machine_platform())
+    if manifest.config.digest != built.id:
+        raise _other(image, f"at {name.registry}", manifest.config.digest, built.id)
+    return manifest.digest
+
+
+def _other(image: str, where: str, there: str, built: str) -> ImageError:
+    return ImageError(
+        f"{image} exists {where} with other content ({there[:19]}…, and {built[:19]}… was built), "
+        "and is not overwritten. Its base image or the packages' files are others now. Remove that "
+        "tag first if nobody uses it, or run the step again: a new run is a new tag."
+    )
