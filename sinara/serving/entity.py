@@ -111,6 +111,14 @@ def origin_of(saved: SavedService) -> Origin:
     return found
 
 
+def is_old_entity(url: str) -> bool:
+    """Return whether 4-DS Sinara left a service there."""
+    from sinara.fs import SinaraFileSystem
+
+    exists = SinaraFileSystem.FileSystem().exists
+    return exists(f"{url}/{OLD_ARCHIVE}") and not exists(f"{url}/{SERVICE}")
+
+
 def _why_none(url: str, place: Path) -> str:
     """Return why an entity cannot be served, and what to do."""
     old = place / OLD_ARCHIVE

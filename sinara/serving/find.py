@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sinara.errors import BadNameError, RunNotFoundError, ServiceError
 from sinara.names import StepName, entity_folder, parse_entity_url
-from sinara.serving.entity import OLD_ARCHIVE, open_service
+from sinara.serving.entity import OLD_ARCHIVE, is_old_entity, open_service
 from sinara.serving.values import SERVICE, SavedService
 from sinara.settings import Settings
 from sinara.store import StepStore, open_store
@@ -29,9 +29,20 @@ def published_service(store: StepStore, run_id: str, entity: str, folder: Path) 
         CorruptError: If it is not what was published.
         ServiceError: If it holds no service.
     """
-    commit = store.commit(run_id, legacy=True)
+    try:
+        commit = store.commit(run_id)
+    except RunNotFoundError:
+        _refuse_old(store, run_id, entity, folder)
+        raise
     info = store.open(commit, entity)
     return open_service(info.url, folder, info.manifest or "")
+
+
+def _refuse_old(store: StepStore, run_id: str, entity: str, folder: Path) -> None:
+    """Say what to do with a service that 4-DS Sinara left, which no log covers."""
+    url = store.entity_url(run_id, entity)
+    if is_old_entity(url):
+        open_service(url, folder)
 
 
 def holds_service(store: StepStore, run_id: str) -> list[str]:

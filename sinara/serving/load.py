@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from sinara.errors import ServiceError
 from sinara.serving.classes import require_bentoml
 from sinara.serving.values import SavedService, ServiceInfo
-
-_unpacked: set[str] = set()  # folders whose modules this process may have imported
 
 
 class LoadedService:
@@ -30,7 +31,7 @@ class LoadedService:
     def __init__(self, saved: SavedService, folder: Path) -> None:
         self.folder = folder
         self.info: ServiceInfo = saved.info
-        self._saved = saved
+        self._modules = Modules(folder / "src")
 
     @cached_property
     def service(self) -> Any:
@@ -39,12 +40,23 @@ class LoadedService:
         Raises:
             ServiceError: If it cannot be imported here.
         """
-        return import_service(self.folder)
+        require_bentoml()
+        os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+        import bentoml
+
+        with self._modules.used():
+            try:
+                return bentoml.load(str(self.folder))
+            except Exception as error:  # a service may raise anything when it is imported
+                line = " ".join(str(error).split())
+                raise ServiceError(f"The service cannot be imported here: {line}") from error
 
     @cached_property
     def instance(self) -> Any:
         """The service with its model in memory."""
-        return self.service()
+        service = self.service
+        with self._modules.used():
+            return service()
 
     def __getattr__(self, name: str) -> Any:
         """Return a method of the service."""
@@ -56,28 +68,36 @@ class LoadedService:
         return f"LoadedService({self.info.version})"
 
 
-def import_service(folder: Path) -> Any:
-    """Import the service of an unpacked bento into this process.
+class Modules:
+    """The modules of one bento, which are other ones than those of the same names elsewhere.
 
-    Modules of services that were loaded before are forgotten first: many have the same names.
-
-    Raises:
-        ServiceError: If it cannot be imported here.
+    A notebook has imported the class that it saved, and every service of a plain model has modules
+    of the same names. So a bento's are put in place only while it is imported or loads its model.
     """
-    require_bentoml()
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-    for name, module in list(sys.modules.items()):
-        place = getattr(module, "__file__", None) or ""
-        if any(place.startswith(f"{other}{os.sep}") for other in _unpacked):
-            del sys.modules[name]
-    _unpacked.add(os.path.realpath(folder))
-    import bentoml
 
-    try:
-        return bentoml.load(str(folder))
-    except Exception as error:  # a service may raise anything when it is imported
-        line = " ".join(str(error).split())
-        raise ServiceError(f"The service cannot be imported here: {line}") from error
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own: dict[str, ModuleType] = {}
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Let ``import`` find the bento's modules, and nobody else's of the same names."""
+        others = self._take_out()
+        sys.modules.update(self._own)
+        sys.path.insert(0, str(self._folder))
+        importlib.invalidate_caches()
+        try:
+            yield
+        finally:
+            sys.path.remove(str(self._folder))
+            self._own = self._take_out()
+            sys.modules.update(others)
+
+    def _take_out(self) -> dict[str, ModuleType]:
+        """Remove every module from ``sys.modules`` that has the name of one of the bento's."""
+        tops = {path.name.partition(".")[0] for path in self._folder.iterdir()}
+        names = [name for name in sys.modules if name.partition(".")[0] in tops]
+        return {name: sys.modules.pop(name) for name in names}
 
 
 def missing_packages(requirements: str, installed: Mapping[str, str]) -> tuple[str, ...]:

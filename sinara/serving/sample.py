@@ -52,7 +52,7 @@ def read_sample(
     if frame is not None:
         found = _of_frame(frame.head(MOST_ROWS).reset_index(drop=True), optional)
     elif hasattr(sample, "shape") and hasattr(sample, "dtype"):
-        found = _of_array(sample[:MOST_ROWS])
+        found = _of_array(sample[:MOST_ROWS] if len(sample.shape) else sample)
     elif isinstance(sample, Sequence):
         found = _of_list(list(sample[:MOST_ROWS]))
     else:
@@ -121,16 +121,11 @@ def _type_of(name: str, series: Any, dtype: str) -> str:
         if low.startswith(start):
             return kind
     kinds = {_type_of_value(value) for value in series.dropna().tolist()}
-    if len(kinds) == 1:
-        return kinds.pop()
-    if dtype == "object" and kinds == {"integer", "number"}:
-        return "number"
     if dtype == "object" and not kinds:
         raise UsageError(f"Column {shown(name)} of the sample is empty: give a row that has it.")
-    raise UsageError(
-        f"Column {shown(name)} of the sample has the type {dtype}, which a request in JSON cannot "
-        "hold. Turn it into numbers, texts, truth values or times before the model."
-    )
+    if kinds == {"integer", "number"}:
+        kinds = {"number"}
+    return _check_json(name, kinds.pop() if len(kinds) == 1 else "", dtype)
 
 
 def _type_of_value(value: Any) -> str:
@@ -144,6 +139,15 @@ def _type_of_value(value: Any) -> str:
         if isinstance(value, TYPES[kind]):
             return kind
     return "any" if isinstance(value, list | dict) else type(value).__name__
+
+
+def _check_json(name: str, kind: str, dtype: str) -> str:
+    if kind in TYPES:
+        return kind
+    raise UsageError(
+        f"Column {shown(name)} of the sample has the type {dtype}, which a request in JSON cannot "
+        "hold. Turn it into numbers, texts, truth values or times before the model."
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -86,9 +86,8 @@ def _series(column: Mapping[str, Any], values: list[Any]) -> Any:
     if column.get("categories") is not None:
         return pd.Series(pd.Categorical(values, categories=column["categories"]))
     if column["type"] == "timestamp":
-        return pd.to_datetime(pd.Series(values), utc="UTC" in column["dtype"]).astype(
-            column["dtype"]
-        )
+        times = pd.to_datetime(pd.Series(values), format="ISO8601", utc="UTC" in column["dtype"])
+        return times.astype(column["dtype"])
     return pd.Series(values, dtype=column["dtype"])
 
 
