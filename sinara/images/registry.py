@@ -127,7 +127,8 @@ class Registry:
         with self._net.ask(Asked("GET", path, what, _pull(repository), follow=True)) as response:
             seconds = self._net.timeout + blob.size / _SLOWEST
             pieces = Arriving(response.iter_raw(PIECE), self.host, seconds)
-            reader = CheckedReader(pieces, blob, differs(self.host, f"a piece of {repository}"))
+            wrong = differs(self.host, f"a piece of {repository}")
+            reader = CheckedReader(pieces, blob.digest, blob.size, wrong)
             yield reader
             reader.finish()
 

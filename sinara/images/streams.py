@@ -10,7 +10,6 @@ from typing import IO, Any
 
 from sinara.errors import SinaraError
 from sinara.images.answers import too_slow
-from sinara.images.manifest import Blob
 
 PIECE = 1 << 20  # bytes that are moved at a time
 
@@ -52,18 +51,25 @@ class Arriving(io.RawIOBase):
 
 
 class CheckedReader(io.RawIOBase):
-    """A stream that fails if it is not ``blob.size`` bytes whose SHA-256 is ``blob.digest``.
+    """A stream that fails if it is not ``size`` bytes whose SHA-256 is ``digest``.
 
     Args:
         stream: Where the bytes come from.
-        blob: What they have to be.
+        digest: What they have to be: ``sha256:…``.
+        size: How many; None if nobody said.
         differs: Is raised if they are not.
     """
 
-    def __init__(self, stream: IO[bytes] | io.RawIOBase, blob: Blob, differs: SinaraError) -> None:
+    def __init__(
+        self,
+        stream: IO[bytes] | io.RawIOBase,
+        digest: str,
+        size: int | None,
+        differs: SinaraError,
+    ) -> None:
         super().__init__()
         self._stream = stream
-        self._blob = blob
+        self._expected = digest, size
         self._differs = differs
         self._hash = hashlib.sha256()
         self._size = 0
@@ -77,7 +83,9 @@ class CheckedReader(io.RawIOBase):
         piece = self._stream.read(len(buffer)) or b""
         self._hash.update(piece)
         self._size += len(piece)
-        if self._size > self._blob.size or (not piece and len(buffer) and not self._right()):
+        most = self._expected[1]
+        too_long = most is not None and self._size > most
+        if too_long or (not piece and len(buffer) and not self._right()):
             raise self._differs
         buffer[: len(piece)] = piece
         return len(piece)
@@ -88,5 +96,5 @@ class CheckedReader(io.RawIOBase):
             pass
 
     def _right(self) -> bool:
-        digest = f"sha256:{self._hash.hexdigest()}"
-        return (self._size, digest) == (self._blob.size, self._blob.digest)
+        digest, size = self._expected
+        return size in (None, self._size) and digest == f"sha256:{self._hash.hexdigest()}"
