@@ -138,12 +138,14 @@ def read_config(source: ImageSource) -> dict[str, Any]:
 
 
 def _layout(text: str, platform: str) -> ImageSource:
-    folder, colon, tag = text.rpartition(":")
-    # A path may hold a colon: what is a folder as it stands is one.
-    path, name = (Path(text), "") if not colon or Path(text).is_dir() else (Path(folder), tag)
-    if not is_layout(FolderFiles(path)):
-        raise ImageError(f"{path} holds no OCI image layout: it has no file oci-layout.")
-    return LayoutSource(FolderFiles(path), name, platform)
+    """Open ``FOLDER`` or ``FOLDER:NAME``; both may hold colons, and what is a folder is one."""
+    parts = text.split(":")
+    splits = [(":".join(parts[:n]), ":".join(parts[n:])) for n in range(len(parts), 0, -1)]
+    for folder, name in splits:
+        files = FolderFiles(Path(folder))
+        if is_layout(files):
+            return LayoutSource(files, name, platform)
+    raise ImageError(f"{splits[-1][0]} holds no OCI image layout: it has no file oci-layout.")
 
 
 def _archive(path: Path, platform: str) -> ImageSource:
