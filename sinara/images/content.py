@@ -23,8 +23,8 @@ from sinara.extract.limits import Meter
 from sinara.extract.members import MemberNames, Parts, member_parts, refusal
 from sinara.extract.tars import ForwardReader, kind_of, members_of, reported, write_member
 from sinara.extract.tree import Tree, new_tree
+from sinara.images.origin import ImageSource, read_config
 from sinara.images.packed import unpacked
-from sinara.images.source import ImageSource, read_config
 from sinara.images.streams import CheckedReader
 from sinara.names import shown
 

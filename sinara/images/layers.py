@@ -24,6 +24,7 @@ from sinara.names import shown
 
 _LEVEL = 6
 _BUFFER = 1 << 20
+_Member = tuple[Path | None, tarfile.TarInfo]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ class Layer:
     diff_id: str
 
 
-def write_layer(contents: Sequence[Content], folder: Path, *, epoch: int, owner: int = 0) -> Layer:
+def write_layer(
+    contents: Sequence[Content], folder: Path, *, epoch: int, owner: int = 0, links: bool = True
+) -> Layer:
     """Write a gzip compressed tar of some folders, and return what it is.
 
     Args:
@@ -57,6 +60,7 @@ def write_layer(contents: Sequence[Content], folder: Path, *, epoch: int, owner:
         folder: Where the file appears, named by the hexadecimal digits of its digest.
         epoch: The time of all its files, in seconds since 1970.
         owner: Their uid and gid.
+        links: Whether links that stay inside are kept; if not, they are refused, too.
 
     Raises:
         ImageError: If a link leads outside, a file is no file, two are at one place, or the disk
@@ -65,7 +69,7 @@ def write_layer(contents: Sequence[Content], folder: Path, *, epoch: int, owner:
     part = folder / f".part-{secrets.token_hex(8)}"
     try:
         with part.open("xb") as file:
-            diff_id, digest = _write(contents, file, epoch, owner)
+            diff_id, digest = _write(_members(contents, links), file, epoch, owner)
         path = folder / digest
         size = part.stat().st_size
         part.replace(path)
@@ -98,14 +102,14 @@ class _Hashing:
         self._file.flush()
 
 
-def _write(contents: Sequence[Content], file: IO[bytes], epoch: int, owner: int) -> tuple[str, str]:
+def _write(members: Iterator[_Member], file: IO[bytes], epoch: int, owner: int) -> tuple[str, str]:
     """Return the digests of the tar and of the file, in hexadecimal digits."""
     stored = _Hashing(file)
     # No name and no time in the header of gzip: they would differ each time.
     with gzip.GzipFile("", "wb", _LEVEL, stored, mtime=0) as packed:
         plain = _Hashing(packed)
         with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
-            for path, info in _members(contents):
+            for path, info in members:
                 info.mtime, info.uid, info.gid = epoch, owner, owner
                 _add(tar, path, info)
                 tar.members = []  # it would keep all of them
@@ -125,7 +129,7 @@ def _add(tar: tarfile.TarFile, path: Path | None, info: tarfile.TarInfo) -> None
             raise ImageError(f"{path} became shorter while it was packed. Build again.") from None
 
 
-def _members(contents: Sequence[Content]) -> Iterator[tuple[Path | None, tarfile.TarInfo]]:
+def _members(contents: Sequence[Content], links: bool) -> Iterator[_Member]:
     folders: set[str] = set()
     files: set[str] = set()
     for content in contents:
@@ -137,6 +141,10 @@ def _members(contents: Sequence[Content]) -> Iterator[tuple[Path | None, tarfile
         for path, inside in _walk(content.folder):
             name = f"{top}/{inside}"
             mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode) and not links:
+                raise ImageError(
+                    f"{path} cannot be packed: it is a link. Put the file itself there."
+                )
             if stat.S_ISDIR(mode) and name in folders:
                 continue
             if name in files or name in folders:
