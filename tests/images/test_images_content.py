@@ -12,7 +12,7 @@ from sinara.errors import ArchiveError, ImageError
 from sinara.extract import Limits
 from sinara.images.content import Found, extract_files, labels
 from sinara.images.layout import blob_path
-from sinara.images.source import open_source
+from sinara.images.origin import open_source
 from tests.images.made import BENTO, Member, folder, gz, layout, link, tar, zst
 
 

@@ -17,7 +17,7 @@ import pytest
 from sinara.errors import ArchiveError, BadNameError, ImageError
 from sinara.images.content import extract_files, labels
 from sinara.images.layout import write_archive
-from sinara.images.source import open_source
+from sinara.images.origin import open_source
 from tests.images.made import BENTO, folder, layout
 from tests.images.registries import RunningRegistry, registry
 
