@@ -24,7 +24,7 @@ from typing import IO
 from sinara.errors import ImageError
 from sinara.images.values import Say
 
-SHORT = 60.0  # seconds for a question
+SHORT = 300.0  # seconds for a question: storage is locked while another build writes a layer
 LONG = 7200.0  # seconds for a build, a push, a pull
 _KEPT = 30  # lines for the error
 _LONGEST = 2000  # characters of a line

@@ -112,8 +112,7 @@ class Direct:
             except BaseException as error:
                 self._remove(folder)
                 if isinstance(error, OSError):
-                    reason = error.strerror or error
-                    raise ImageError(f"The image was not written to {folder}: {reason}") from None
+                    raise _unwritten(folder, error) from None
                 raise
         self._python = asked.python
         return Built(manifest.config.digest, base.manifest.digest, str(folder))
@@ -135,7 +134,10 @@ class Direct:
         folder = Path(built.where)
         files = FolderFiles(folder)
         platform = read_index(files).entries[0].platform
-        write_index(folder, LayoutSource(files, "", "").manifest(), platform, name)
+        try:
+            write_index(folder, LayoutSource(files, "", "").manifest(), platform, name)
+        except OSError as error:
+            raise _unwritten(folder, error) from None
         if self._archive is not None:
             complete(folder, insecure=self._insecure)
             write_archive(folder, self._archive, name)
@@ -243,6 +245,10 @@ class Direct:
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(ValueError):
             self._folders.remove(folder)
+
+
+def _unwritten(folder: Path, error: OSError) -> ImageError:
+    return ImageError(f"The image was not written to {folder}: {error.strerror or error}")
 
 
 def _with_platform(recipe: Recipe) -> Recipe:

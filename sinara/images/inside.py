@@ -31,6 +31,7 @@ SITE = Path("/app/site")
 # Of every file in our layers: 1980-01-01, the first that a zip archive can hold. Not the entity's,
 # or the packages of two runs would be two layers with the same content.
 LAYER_TIME = 315532800
+OF_BUILD = ("uv_cache.json", "direct_url.json")  # when and where a wheel of a folder was found
 
 
 def main() -> None:
@@ -113,10 +114,17 @@ def source() -> list[str]:
 
 
 def tidy() -> None:
-    """Remove what no import needs, and give everything one time stamp."""
+    """Remove what no import needs and what tells of this build; give everything one time stamp."""
     shutil.rmtree(str(SITE / "bin"), ignore_errors=True)  # scripts; they are not on the path
     if (SITE / ".lock").exists():
         (SITE / ".lock").unlink()
+    for record in SITE.glob("*.dist-info/RECORD"):
+        lines = record.read_text("utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.partition(",")[0].endswith(OF_BUILD)]
+        record.write_text("".join(kept), "utf-8")
+        for name in OF_BUILD:
+            if record.with_name(name).exists():
+                record.with_name(name).unlink()
     for path in (SITE, *SITE.rglob("*")):
         os.utime(str(path), (LAYER_TIME, LAYER_TIME), follow_symlinks=False)
 

@@ -151,7 +151,9 @@ class Registry:
         """
         path = f"/v2/{repository}/blobs/uploads/?mount={digest}&from={quote(source, safe='/')}"
         what, scope = f"take a layer into {repository}", f"{_push(repository)} {_pull(source)}"
-        with self._net.ask(Asked("POST", path, what, scope, (201, 202, 403, 404, 405))) as response:
+        with self._net.ask(
+            Asked("POST", path, what, scope, (201, 202, 401, 403, 404, 405))
+        ) as response:
             return response.status_code == 201
 
     def upload(self, repository: str, blob: Blob, content: Path | bytes) -> bool:

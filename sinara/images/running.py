@@ -107,10 +107,12 @@ def start(program: str, image: str) -> Container:
 
 def remove(program: str, name: str) -> None:
     """Remove a container, running or not; never raises."""
-    with contextlib.suppress(ImageError):
-        ask([program, "stop", "--time", str(_STOP), name], seconds=_START)
-    with contextlib.suppress(ImageError):
-        ask([program, "rm", "--force", "--volumes", name], seconds=_START)
+    try:
+        with contextlib.suppress(ImageError):
+            ask([program, "stop", "--time", str(_STOP), name], seconds=_START)
+    finally:  # after Ctrl-C too
+        with contextlib.suppress(ImageError):
+            ask([program, "rm", "--force", "--volumes", name], seconds=_START)
 
 
 @dataclass(frozen=True)

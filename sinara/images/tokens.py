@@ -89,14 +89,23 @@ def _basic(login: Login) -> str:
 
 
 def _check_realm(host: str, realm: str, insecure: tuple[str, ...]) -> None:
-    parts = urlsplit(realm)
-    plain = parts.scheme == "http" and is_plain(host, insecure)
-    known = parts.netloc == host or is_plain(parts.netloc, insecure)
-    if not parts.hostname or parts.username or not (parts.scheme == "https" or (plain and known)):
+    if not _is_safe(host, realm, insecure):
         raise RegistryError(
             f"Registry {host} wants its login sent to an address that is not safe. "
             "Nothing was sent. Ask who runs it."
         )
+
+
+def _is_safe(host: str, realm: str, insecure: tuple[str, ...]) -> bool:
+    """Return whether a realm is asked by HTTPS, or is as near as a registry without it."""
+    try:
+        parts = urlsplit(realm)
+    except ValueError:
+        return False
+    plain = parts.scheme == "http" and is_plain(host, insecure)
+    known = parts.netloc == host or is_plain(parts.netloc, insecure)
+    named = bool(parts.hostname) and not parts.username
+    return named and (parts.scheme == "https" or (plain and known))
 
 
 def _ask_realm(

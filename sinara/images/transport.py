@@ -201,10 +201,9 @@ class Transport:
 
     def _follow(self, asked: Asked, response: httpx.Response) -> httpx.Response:
         for _ in range(_MAX_REDIRECTS):
-            url = urljoin(str(response.url), response.headers.get("location", ""))
-            parts = urlsplit(url)
-            plain = parts.scheme == "http" and is_plain(self.host, self._insecure)
-            if not parts.hostname or not (parts.scheme == "https" or plain):
+            url = _joined(str(response.url), response.headers.get("location", ""))
+            plain = url.startswith("http:") and is_plain(self.host, self._insecure)
+            if not plain and not url.startswith("https:"):
                 raise unsound(self.host, f"it points to no safe address, asked to {asked.what}")
             response = self._send(asked, url, asked.headers)  # without who is there
             if response.status_code not in _REDIRECTS:
@@ -229,8 +228,20 @@ def _new_client(host: str, timeout: float) -> httpx.Client:
         verify=ssl.create_default_context(),
         trust_env=not is_loopback(host),  # a proxy cannot reach this machine's own
         follow_redirects=False,
-        headers={"User-Agent": "sinara"},
+        headers={
+            "User-Agent": "sinara",
+            "Accept-Encoding": "identity",
+        },  # digests are of plain bytes
     )
+
+
+def _joined(base: str, location: str) -> str:
+    """Return a whole address, or nothing if there is none."""
+    try:
+        url = urljoin(base, location)
+        return url if urlsplit(url).hostname else ""
+    except ValueError:
+        return ""
 
 
 def _is_final(error: Exception) -> bool:

@@ -199,6 +199,8 @@ def test_a_name_without_an_address_is_one_line():
         (Answer(200, b" " * (MAX_DOCUMENT + 9)), "no registry gives"),
         (Answer(200, b"{}", {"Docker-Content-Digest": digest_of(b"x")}), "differs from its digest"),
         (Answer(302, b"", {"Location": "file:///etc/passwd"}), "no safe address"),
+        (Answer(302, b"", {"Location": "http://[x/"}), "no safe address"),
+        (Answer(302, b"", {"Location": "/v2/again"}), "from address to address"),
         (Answer(200, b"{", {"Content-Length": "100"}), "in the middle of an answer|longer than"),
         (Answer(200, b"{}", delay=1.5), "took longer than 1 s"),
     ],
@@ -275,7 +277,9 @@ def test_an_identity_token_is_exchanged_and_never_sent_as_a_password():
         asked.ping()
 
 
-@pytest.mark.parametrize("realm", ["http://example.org/token", "ftp://x/", "https://u:p@x/", ""])
+@pytest.mark.parametrize(
+    "realm", ["http://example.org/token", "ftp://x/", "https://u:p@x/", "http://[x/", ""]
+)
 def test_a_realm_that_is_not_safe_gets_no_password(realm: str):
     header = {"WWW-Authenticate": f'Bearer realm="{realm}",service="s"'}
 
