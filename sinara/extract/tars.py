@@ -63,9 +63,9 @@ def extract_tar(
     """
     path, allowed = Path(archive), limits or Limits()
     where = f"Archive {path}"
-    with _reported(where), path.open("rb") as file, new_tree(folder) as tree:
+    with reported(where), path.open("rb") as file, new_tree(folder) as tree:
         meter = Meter(where, os.fstat(file.fileno()).st_size, allowed)
-        source = ForwardReader(_plain(file), meter)
+        source = ForwardReader(plain(file), meter)
         with tarfile.open(fileobj=source, mode="r:", errors="surrogateescape") as tar:  # type: ignore[call-overload]
             _unpack(tar, source, tree, meter, allowed)
 
@@ -92,6 +92,15 @@ class ForwardReader:
             raise ArchiveError(f"{self._meter.where} holds a sparse file. Nothing was written.")
         return data
 
+    def skip(self, size: int) -> None:
+        """Go over the content of a member, in larger steps than those in which headers are read."""
+        self.in_header = False
+        try:
+            while size and (piece := self.read(min(_PIECE, size))):
+                size -= len(piece)
+        finally:
+            self.in_header = True
+
     def tell(self) -> int:
         """Return how many bytes have been read."""
         return self._position
@@ -104,7 +113,7 @@ class ForwardReader:
             pass
 
 
-def _plain(file: IO[bytes]) -> IO[bytes]:
+def plain(file: IO[bytes]) -> IO[bytes]:
     """Return the stream of the tar itself, whatever compressed it."""
     start = file.read(6)
     file.seek(0)
@@ -121,8 +130,8 @@ def _unpack(
     tar: tarfile.TarFile, source: ForwardReader, tree: Tree, meter: Meter, limits: Limits
 ) -> None:
     names = MemberNames(meter.where)
-    for member in _members(tar, source):
-        kind = _kind(member)
+    for member in members_of(tar, source):
+        kind = kind_of(member)
         if kind:
             raise refusal(meter.where, member.name, kind)
         parts = member_parts(meter.where, member.name, limits.max_depth)
@@ -131,12 +140,12 @@ def _unpack(
         if member.isdir():
             tree.make_folder(parts)
         elif parts:
-            _write(member, source, tree.create(parts, member.mode))
+            write_member(member, source, tree.create(parts, member.mode))
         else:
             raise refusal(meter.where, member.name, "has no name")
 
 
-def _members(tar: tarfile.TarFile, source: ForwardReader) -> Iterator[tarfile.TarInfo]:
+def members_of(tar: tarfile.TarFile, source: ForwardReader) -> Iterator[tarfile.TarInfo]:
     """Give the members in order, up to the block of zeros that has to end a tar."""
     member = tar.next()
     while member is not None:
@@ -152,7 +161,7 @@ def _members(tar: tarfile.TarFile, source: ForwardReader) -> Iterator[tarfile.Ta
         pass
 
 
-def _kind(member: tarfile.TarInfo) -> str:
+def kind_of(member: tarfile.TarInfo) -> str:
     """Say what a member is if it is not a plain file or folder."""
     if member.sparse is not None:
         return "is a sparse file"
@@ -161,7 +170,8 @@ def _kind(member: tarfile.TarInfo) -> str:
     return _KINDS.get(member.type, "is neither a file nor a folder")
 
 
-def _write(member: tarfile.TarInfo, source: ForwardReader, out: int) -> None:
+def write_member(member: tarfile.TarInfo, source: ForwardReader, out: int) -> None:
+    """Write the content of the member that was given last to a descriptor, and close it."""
     left = member.size
     source.in_header = False
     try:
@@ -186,7 +196,8 @@ def write_all(out: int, data: Any) -> None:
 
 
 @contextlib.contextmanager
-def _reported(where: str) -> Iterator[None]:
+def reported(where: str) -> Iterator[None]:
+    """Turn what a damaged tar makes ``tarfile`` and its like raise into one ``ArchiveError``."""
     try:
         yield
     except (*_DAMAGE, RecursionError) as error:
