@@ -19,7 +19,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folders of a build, below one of ours."""
     for name in ("BUILD", "CACHE", "SECRETS", "REQUIREMENTS", "SITE"):
         monkeypatch.setattr(inside, name, tmp_path / name)
-    monkeypatch.setenv("PYTHON", PYTHON)
+    monkeypatch.setenv("SINARA_PYTHON", PYTHON)
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     script = "tiny-1.0.data/scripts/tiny"
     wheel(
@@ -54,7 +54,7 @@ def test_packages_are_compiled_and_tell_nothing_of_the_build(
 
 
 def test_another_python_is_told(build: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PYTHON", "3.99")
+    monkeypatch.setenv("SINARA_PYTHON", "3.99")
 
     with pytest.raises(SystemExit, match=rf"sinara: the base image has Python {PYTHON}, .* 3\.99"):
         inside.main()
