@@ -3,9 +3,10 @@
 #
 #     bash tools/test.sh [PYTEST OPTIONS]      for example: bash tools/test.sh -k names
 #
-# Makes .venv and installs what the tests need. As root on Debian it also installs Chromium, Graphviz
-# and shellcheck by apt-get if they are missing (NO_APT=1 prevents that). Without them the
-# tests that need them are skipped, and say so. The oldest JupyterLab that is supported gets an
+# Makes .venv and installs what the tests need. As root on Debian it also installs Chromium,
+# Graphviz, shellcheck, and what makes, serves and runs container images (tools/base_image.py says which
+# packages the base image is made of) by apt-get if they are missing (NO_APT=1 prevents that).
+# Without them the tests that need them are skipped, and say so. The oldest JupyterLab that is supported gets an
 # environment of its own, .venv-oldest-lab (SKIP_OLDEST_LAB=1 prevents that).
 set -euo pipefail
 
@@ -14,10 +15,14 @@ TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$TOOLS/env.sh"
 
 install_system_packages() {
-    local missing=()
+    local missing=() package
     command -v chromium >/dev/null 2>&1 || missing+=(chromium)
     command -v shellcheck >/dev/null 2>&1 || missing+=(shellcheck)
     command -v dot >/dev/null 2>&1 || missing+=(graphviz)
+    for package in buildah podman runc docker-registry skopeo; do
+        command -v "$package" >/dev/null 2>&1 || missing+=("$package")
+    done
+    while read -r package; do missing+=("$package"); done < <(base_image_packages)
     [ ${#missing[@]} -gt 0 ] || return 0
     if [ -n "${NO_APT:-}" ] || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
         say "Not installed: ${missing[*]}. Tests that need them are skipped (Debian: apt-get install ${missing[*]})"
@@ -25,8 +30,22 @@ install_system_packages() {
     fi
     say "Installing ${missing[*]} with apt-get"
     export DEBIAN_FRONTEND=noninteractive
-    { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 </dev/null ||
-        say "apt-get could not install ${missing[*]}: tests that need them are skipped"
+    apt-get update -qq >/dev/null 2>&1 </dev/null || true
+    install_packages "${missing[@]}" && return
+    # one that the system has not, such as Debian's Python of another version, stops no other
+    for package in "${missing[@]}"; do
+        install_packages "$package" || say "apt-get could not install $package: tests that need it are skipped"
+    done
+}
+
+install_packages() {
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 </dev/null
+}
+
+# Print what the base image for the tests is made of and this machine has not, where that is Debian.
+base_image_packages() {
+    command -v dpkg-query >/dev/null 2>&1 || return 0
+    "$PY" "$TOOLS/base_image.py" --missing
 }
 
 # The oldest JupyterLab that pyproject.toml names, in an environment of its own.

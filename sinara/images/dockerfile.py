@@ -9,6 +9,9 @@ keeps. The layers, the one that changes most often last::
     packages        the only command that is run: :mod:`sinara.images.inside`
     code
     model
+
+The names of two arguments are ours alone: builders keep steps by their words, and would take one
+of somebody else's image, with its date, for ours.
 """
 
 from __future__ import annotations
@@ -38,8 +41,8 @@ def text() -> str:
     return f"""\
 ARG BASE
 FROM ${{BASE}}
-ARG PYTHON
-ARG INPUTS
+ARG SINARA_PYTHON
+ARG SINARA_INPUTS
 COPY requirements.txt {REQUIREMENTS}
 RUN --mount=type=bind,source=build,target={BUILD} {secrets} \
 --mount=type=cache,id=sinara-packages,target={CACHE} \
@@ -65,7 +68,7 @@ def arguments(base: str, python: str, inputs: str) -> list[str]:
         python: ``3.11``.
         inputs: A digest of what the command mounts, which no builder looks at otherwise.
     """
-    values: Mapping[str, str] = {"BASE": base, "PYTHON": python, "INPUTS": inputs}
+    values: Mapping[str, str] = {"BASE": base, "SINARA_PYTHON": python, "SINARA_INPUTS": inputs}
     return [w for name, value in values.items() for w in ("--build-arg", f"{name}={value}")]
 
 

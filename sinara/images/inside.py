@@ -5,7 +5,7 @@ the Python may be an old one: it has to come as far as to say so.
 
 What it reads::
 
-    $PYTHON                          the version that the base has to have
+    $SINARA_PYTHON                   the version that the base has to have
     /app/requirements.txt            pins, complete
     /run/build/uv                    uv of the machine that builds, if it has one
     /run/build/wheels/               if it is there: the one place to take packages from
@@ -36,7 +36,7 @@ OF_BUILD = ("uv_cache.json", "direct_url.json")  # when and where a wheel of a f
 
 def main() -> None:
     """Check the Python, then install with the uv of the machine, of the base, or with pip."""
-    asked, found = os.environ["PYTHON"], f"{sys.version_info[0]}.{sys.version_info[1]}"
+    asked, found = os.environ["SINARA_PYTHON"], f"{sys.version_info[0]}.{sys.version_info[1]}"
     if found != asked:
         stop(
             f"the base image has Python {found}, the model was made with {asked}. "
