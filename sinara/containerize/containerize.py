@@ -14,13 +14,14 @@ from sinara.containerize.sbom import FILE as SBOM
 from sinara.containerize.values import Containerized, Plan, Request
 from sinara.containerize.verify import verify
 from sinara.errors import SinaraError, UsageError
-from sinara.images.backends import choose
+from sinara.images.backends import Means, choose
 from sinara.images.values import Built, Say
 from sinara.names import StepName, image_name, parse_full_name
 from sinara.serving.entity import samples_of
 from sinara.serving.find import holds_service, published_service
 from sinara.settings import Settings
 from sinara.store import StepStore, open_store
+from sinara.store.api import cache_folder
 
 
 def complete(settings: Settings, request: Request) -> Request:
@@ -78,9 +79,12 @@ def planned(settings: Settings, entity: str, run_id: str, request: Request) -> I
         saved = published_service(store, run_id, name, folder / "entity")
         others = [one for one in holds_service(store, run_id) if one != name]
         image = image_name(request.registry, step, run_id, name if others else None)
-        backend, why = choose(
-            request.backend or None, insecure=request.insecure, archive=request.archive
-        )
+        means = Means(request.insecure, cache_folder("layers"), request.archive)
+        backend, why = choose(request.backend or None, means)
+        if backend.name == "direct" and not (request.push or request.archive):
+            raise UsageError(
+                "direct keeps no images on this machine: add --push, or --archive FILE."
+            )
         recipe = make_recipe(saved, entity, run_id, request.base, request, folder)
         yield Plan(image, entity, run_id, saved, recipe, backend, why)
 

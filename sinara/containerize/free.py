@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from sinara.errors import ImageError
 from sinara.images.manifest import machine_platform
@@ -23,7 +23,7 @@ def is_named(backend: Backend, built: Built, image: str) -> bool:
     return there is not None
 
 
-def pushed_digest(built: Built, image: str, platform: str | None, insecure: Collection[str]) -> str:
+def pushed_digest(built: Built, image: str, platform: str | None, insecure: Sequence[str]) -> str:
     """Return the digest under which a registry holds this image by this name; empty if it does not.
 
     Raises:

@@ -80,6 +80,11 @@ class Docker:
         told = self._look(name)
         return str(told["Id"]) if told else None
 
+    def labels(self, name: str) -> dict[str, str] | None:
+        """Return the labels of an image, or None if there is none of that name."""
+        told = self._look(name)
+        return None if told is None else dict(told.get("Config", {}).get("Labels") or {})
+
     def tag(self, built: Built, name: str) -> None:
         """Give it a name. Whether the name is free was asked before."""
         check(ask(["docker", "tag", built.id, name]), f"docker could not name the image {name}")

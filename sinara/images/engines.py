@@ -101,6 +101,13 @@ class _Containers:
         known = self._look(name)
         return known.id if known else None
 
+    def labels(self, name: str) -> dict[str, str] | None:
+        """Return the labels of an image, or None if there is none of that name."""
+        known = self._look(name)
+        if known is None:
+            return None
+        return dict(known.config.get("config", {}).get("Labels") or {})
+
     def tag(self, built: Built, name: str) -> None:
         """Give it a name. Whether the name is free was asked before."""
         done = ask([self.name, "tag", _bare(built.id), name])

@@ -122,3 +122,17 @@ class Backend(Protocol):
 
     def run(self, built: Built) -> Running:
         """Start what was built, confined: read-only, no capabilities, one port of 127.0.0.1."""
+
+
+class Engine(Backend, Protocol):
+    """A backend that keeps images on this machine."""
+
+    def labels(self, name: str) -> dict[str, str] | None:
+        """Return the labels of an image, or None if there is none of that name."""
+
+    def save(self, reference: str, file: Path) -> None:
+        """Write an image to a docker-archive, without running it.
+
+        Raises:
+            ImageError: If there is no such image.
+        """
