@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +58,7 @@ _LONGEST = 65_536  # bytes of an answer
     "--verify", is_flag=True, help="Start it and ask the samples before it gets its name."
 )
 @click.option("--insecure", multiple=True, metavar="HOST", help="Ask this registry over HTTP.")
+@click.option("-v", "--verbose", is_flag=True, help="Show what the builder writes.")
 @click.option("--dry-run", is_flag=True, help="Say what would be built, and build nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def containerize(
@@ -64,6 +69,7 @@ def containerize(
     pipeline: str | None,
     zone: str | None,
     step: str | None,
+    verbose: bool,
     dry_run: bool,
     as_json: bool,
     **asked: Any,
@@ -95,20 +101,37 @@ def containerize(
     except EntityNotFoundError:
         if scope.step is None or step:
             raise
-        from dataclasses import replace
-
         key = find_entity(scope.settings, replace(scope, step=None).steps(), wanted, run_id)
     with containerizing.planned(scope.settings, *key, request) as plan:
         if dry_run:
             _tell_plan(plan, as_json)
             return 0
-        click.echo(f"Building {plan.image}", err=True)
-        click.echo(f"with {plan.why}", err=True)
-        done = containerizing.containerize(
-            scope.settings, plan, request, lambda line: say(line, err=True)
-        )
+        tell: Callable[[str], None] = partial(say, err=True)
+        loud = verbose or plan.backend.name == "direct"  # which says what it does, in few lines
+        log = tell if loud else _nothing
+        with ended_by_signals():
+            done = containerizing.containerize(scope.settings, plan, request, tell, log)
     _tell(done, as_json)
     return 0
+
+
+def _nothing(line: str) -> None:
+    """Pass over a line of a builder's log: its last ones are in the error, if it fails."""
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """End as Ctrl-C does when a service manager or a closed terminal says so: nothing stays."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ask(question: str, mandatory: bool) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import click
 
-from sinara.cli.output import counted, print_json, say
+from sinara.cli.output import counted, print_fields, print_json, say
 from sinara.cli.scope import find_scope, scope_options
-from sinara.errors import EntityNotFoundError
+from sinara.errors import EntityNotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from sinara.serving.values import Origin
 
 
 @click.command("why")
@@ -30,11 +34,23 @@ def command(
 ) -> None:
     """Tell where ENTITY came from: code, parameters and inputs, back to the raw data.
 
-    ENTITY is a name, step.entity, a full name, or the path of its folder.
+    ENTITY is a name, step.entity, a full name, or the path of its folder; or an image that
+    sinara made: by its name, here or in its registry, or oci-archive:FILE. It is not run.
     """
     from sinara import lineage
+    from sinara.containerize.origin import find_origin, is_image
 
     scope = find_scope(**chosen)
+    if is_image(entity):
+        if run_id is not None:
+            raise UsageError("--run is for an entity: an image's name says its run.")
+        found = find_origin(scope.settings, entity)
+        for line in found.told:
+            say(line, err=True)
+        if not found.in_store:
+            _tell_origin(found.origin, as_json)
+            return
+        entity, run_id = found.origin.entity, found.origin.run_id
     try:
         key = lineage.find_entity(scope.settings, scope.steps(), entity, run_id)
     except EntityNotFoundError:
@@ -52,3 +68,23 @@ def command(
     if gone:
         told = counted(len(gone), "entity")
         click.echo(f"{told} of this cannot be read any more: see the words in capitals.", err=True)
+
+
+def _tell_origin(origin: Origin, as_json: bool) -> None:
+    """Print what an image says of itself, where the store of its run is out of reach."""
+    if as_json:
+        print_json("origin", asdict(origin))
+        return
+    dirty = f"changed files: {', '.join(origin.dirty)}" if origin.dirty else ""
+    code = " on ".join(filter(None, (origin.commit, origin.branch)))
+    print_fields(
+        {
+            "entity": origin.entity,
+            "run": origin.run_id,
+            "made by": origin.substep,
+            "code": " of ".join(filter(None, (code, origin.remote))),
+            "dirty": dirty,
+        }
+    )
+    for read in origin.inputs:
+        say(f"from  {read.entity}  {read.run_id}")

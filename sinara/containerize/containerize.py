@@ -15,6 +15,7 @@ from sinara.containerize.values import Containerized, Plan, Request
 from sinara.containerize.verify import verify
 from sinara.errors import SinaraError, UsageError
 from sinara.images.backends import Means, choose
+from sinara.images.reference import parse_reference
 from sinara.images.values import Built, Say
 from sinara.names import StepName, image_name, parse_full_name
 from sinara.serving.entity import samples_of
@@ -89,10 +90,19 @@ def planned(settings: Settings, entity: str, run_id: str, request: Request) -> I
         yield Plan(image, entity, run_id, saved, recipe, backend, why)
 
 
-def containerize(settings: Settings, plan: Plan, request: Request, say: Say) -> Containerized:
+def containerize(
+    settings: Settings, plan: Plan, request: Request, say: Say, log: Say
+) -> Containerized:
     """Build an image, verify it if asked, give it its name, push it if asked.
 
     An image that fails on the way gets no name and is removed.
+
+    Args:
+        settings: Where the envs are.
+        plan: What to build.
+        request: What was asked for.
+        say: Is told what happens.
+        log: Is given what the builder writes.
 
     Raises:
         ImageError: If it cannot be built or started, or its name is another one's.
@@ -103,7 +113,8 @@ def containerize(settings: Settings, plan: Plan, request: Request, say: Say) -> 
     cannot = backend.cannot_run() if request.verify else ""
     if cannot:
         raise UsageError(f"--verify: what {backend.name} builds cannot be started here: {cannot}")
-    built = backend.build(plan.recipe, say)
+    say(f"Building {image}, with {plan.why}")
+    built = backend.build(plan.recipe, log)
     named = False
     try:
         was_there = is_named(backend, built, image)
@@ -115,7 +126,8 @@ def containerize(settings: Settings, plan: Plan, request: Request, say: Say) -> 
             backend.tag(built, image)
         named = True
         if request.push and not digest:
-            digest = backend.push(built, image, say)
+            say(f"Sending it to {parse_reference(image).located().registry}")
+            digest = backend.push(built, image, log)
     finally:
         if not named:
             backend.discard(built)

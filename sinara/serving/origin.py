@@ -44,13 +44,23 @@ def find_maker(substep: NotebookSubstep | None, path: str) -> Maker:
         substep=work.context.substep_name,
         commit=code.commit,
         branch=code.branch,
-        remote=code.origin,
+        remote=_public(code.origin),
         dirty=code.dirty,
         user=user,
         sinara=__version__,
         inputs=tuple(InputRun(i.full_name, i.run_id, i.manifest) for i in work.inputs),
     )
     return Maker(origin, Path(work.context.step_folder), started)
+
+
+def _public(remote: str | None) -> str | None:
+    """Return the address of a remote; a path on this machine means nothing anywhere else."""
+    address = remote or ""
+    scheme, colon, _ = address.partition("://")
+    if colon:
+        return None if scheme == "file" else remote
+    host, colon, _ = address.partition(":")
+    return remote if colon and "/" not in host else None
 
 
 def _entity_at(work: Work, path: str) -> str:
