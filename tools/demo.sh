@@ -78,8 +78,7 @@ Try next
     change it       edit ${LAST[3]}/params/step_params.json, then
                     sinara pipeline plan && sinara pipeline run
     see what it did sinara run show && sinara run open
-    made of what    sinara why ${LAST[2]}
-    $SERVE
+    made of what    sinara why ${LAST[2]}$SERVE
     by hand         pip install jupyterlab && sinara lab
     your own        sinara pipeline create --name mine --steps load,train
     read more       $(q "$CHECKOUT/docs/tutorial.md")
@@ -115,10 +114,12 @@ case $EXAMPLE in
 digits)
     STEPS=5
     LAST=(model_eval reports_evaluate_ipynb predictions digits-model_train)
+    SERVE=$'\n    serve it        sinara model serve bento_service'
     ;;
 wine)
     STEPS=6
     LAST=(compare reports_compare_ipynb comparison wine-train_forest)
+    SERVE=""
     ;;
 *) fail "there is no example $EXAMPLE. There is: digits wine" ;;
 esac

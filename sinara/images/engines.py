@@ -98,19 +98,19 @@ class _Containers:
 
     def tagged(self, name: str) -> str | None:
         """Return the id of the image that has this name here, if there is one."""
-        known = self._look(name)
-        return known.id if known else None
+        known = self._look(_whole(name))
+        return known.id if known and _whole(name) in known.names else None
 
     def labels(self, name: str) -> dict[str, str] | None:
         """Return the labels of an image, or None if there is none of that name."""
-        known = self._look(name)
+        known = self._look(_whole(name))
         if known is None:
             return None
         return dict(known.config.get("config", {}).get("Labels") or {})
 
     def tag(self, built: Built, name: str) -> None:
         """Give it a name. Whether the name is free was asked before."""
-        done = ask([self.name, "tag", _bare(built.id), name])
+        done = ask([self.name, "tag", _bare(built.id), _whole(name)])
         check(done, f"{self.name} could not name the image {name}")
 
     def discard(self, built: Built) -> None:
@@ -140,7 +140,8 @@ class _Containers:
         Raises:
             ImageError: If there is no such image.
         """
-        done = ask([self.name, "push", reference, f"docker-archive:{file}"], seconds=3600)
+        target = f"docker-archive:{file}"
+        done = ask([self.name, "push", _whole(reference), target], seconds=3600)
         if done.code != 0:
             file.unlink(missing_ok=True)
         check(done, f"{self.name} could not export {reference}")
@@ -238,6 +239,11 @@ def check(done: Done, what: str) -> None:
     if done.code != 0:
         before = [f"    {line}" for line in done.lines if line.strip()]
         raise ImageError(f"{what}: {done.reason}", *before[-10:])
+
+
+def _whole(name: str) -> str:
+    """Return a name as it is stored: a short one would be any image whose name ends so."""
+    return name if parse_reference(name).registry else f"localhost/{name}"
 
 
 def _without(words: str, say: Say) -> Say:

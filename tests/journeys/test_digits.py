@@ -1,4 +1,4 @@
-"""The demo as a new user runs it: four steps, twice, without touching the checkout."""
+"""The demo as a new user runs it: five steps, twice, without touching the checkout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STEPS = ("data_load", "data_prep", "model_train", "model_eval")
+STEPS = ("data_load", "data_prep", "model_train", "model_eval", "model_pack")
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ def test_the_demo_ends_by_saying_where_the_report_is(first, place):
     [run] = (place / "my demo/sinara_data/user/digits/_runs").iterdir()
     named = first.stdout.replace("\\ ", " ")
 
-    assert "OK  demo finished: 4 steps" in first.stdout
+    assert "OK  demo finished: 5 steps" in first.stdout
     assert str(run / "index.html") in named
     assert str(newest(place, "model_eval") / "index.html") in named
     assert (run / "index.html").is_file()
