@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from sinara.images.inside import LAYER_TIME
 from sinara.images.reference import parse_reference
 from sinara.images.values import Built, Recipe, Running, Say
 
+_ID = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 _NO_HEALTH = "HEALTHCHECK is not supported for OCI image format"  # it comes in afterwards
 
 
@@ -243,6 +245,8 @@ def check(done: Done, what: str) -> None:
 
 def _whole(name: str) -> str:
     """Return a name as it is stored: a short one would be any image whose name ends so."""
+    if _ID.fullmatch(name):
+        return name
     return name if parse_reference(name).registry else f"localhost/{name}"
 
 
