@@ -61,6 +61,7 @@ def _look(folder: Path) -> Iterator[Finding]:
     yield from _roots(folder)
     for package, extra, purpose in _EXTRAS:
         yield _extra(package, extra, purpose)
+    yield _builders()
     java = shutil.which("java")
     yield Finding(
         "Java",
@@ -184,6 +185,17 @@ def _nearest(path: Path) -> Path:
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
+
+
+def _builders() -> Finding:
+    from sinara.images.backends import available
+
+    found = available()
+    able = [one.name for one in found if not one.missing]
+    lacking = "; ".join(f"{one.name}: {one.missing}" for one in found if one.missing)
+    return Finding(
+        "images", bool(able), f"built by {', '.join(able)}" if able else lacking, lacking
+    )
 
 
 def _extra(package: str, extra: str, purpose: str) -> Finding:

@@ -79,7 +79,7 @@ def list_runs(most: int, status: str | None, as_json: bool, **chosen: str | None
 @_json
 def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
     """Show one run: what it read and wrote, how it ended. RUN: an id, its beginning, or 'last'."""
-    from sinara.record import to_json
+    from sinara.record import plain, to_json
 
     scope = find_scope(**chosen)
     if (found := find_pipeline_run(scope, run_id)) is not None:
@@ -88,7 +88,8 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
     step, whole = find_run(scope, run_id)
     record = runs.read_run(step, whole)
     if as_json:
-        print_json("run", {**json.loads(to_json(record)), "notes": list(step.notes(whole))})
+        notes = [plain(note) for note in step.notes(whole)]
+        print_json("run", {**json.loads(to_json(record)), "notes": notes})
         return
     folder = None if record.interactive else step.record_folder(whole)
     print_fields(
@@ -144,6 +145,16 @@ def show(run_id: str, as_json: bool, **chosen: str | None) -> None:
                     e.note,
                 )
                 for e in entities
+            ],
+        )
+    images = [note.body for note in step.notes(whole) if note.what == "image"]
+    if images:
+        click.echo()
+        print_table(
+            ("image", "id", "verified", "pushed"),
+            [
+                (i.get("image"), str(i.get("id"))[:19], i.get("verified"), i.get("digest"))
+                for i in images
             ],
         )
 

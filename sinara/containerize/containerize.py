@@ -21,7 +21,7 @@ from sinara.names import StepName, image_name, parse_full_name
 from sinara.serving.entity import samples_of
 from sinara.serving.find import holds_service, published_service
 from sinara.settings import Settings
-from sinara.store import StepStore, open_store
+from sinara.store import Note, StepStore, open_store
 from sinara.store.api import cache_folder
 
 
@@ -154,11 +154,18 @@ def _noted(settings: Settings, plan: Plan, built: Built, done: Containerized) ->
     try:
         store = _store(settings, step)
         store.put_file(plan.run_id, f"images/{name}-{built.id[7:19]}.cdx.json", sbom)
-        store.add_note(plan.run_id, "image", done.as_note())
+        if not any(_says(note, done) for note in store.notes(plan.run_id)):
+            store.add_note(plan.run_id, "image", done.as_note())
     except SinaraError as error:
         line = f"The run keeps no note of this image: {error}"
         return replace(done, warnings=(*done.warnings, line))
     return done
+
+
+def _says(note: Note, done: Containerized) -> bool:
+    """Return whether a note says all that is known of an image already."""
+    told = {**done.as_note(), "verified": done.verified or note.body.get("verified")}
+    return note.what == "image" and dict(note.body) == told
 
 
 def _store(settings: Settings, step: StepName) -> StepStore:
