@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sinara.containerize.free import is_named, pushed_digest
+from sinara.containerize.free import is_named, named_digest, pushed_digest
 from sinara.containerize.recipe import ABOUT, make_recipe
 from sinara.containerize.sbom import FILE as SBOM
 from sinara.containerize.values import Containerized, Plan, Request
@@ -21,6 +21,7 @@ from sinara.names import StepName, image_name, parse_full_name
 from sinara.serving.entity import samples_of
 from sinara.serving.find import holds_service, published_service
 from sinara.settings import Settings
+from sinara.settings.images import base_image
 from sinara.store import Note, StepStore, open_store
 from sinara.store.api import cache_folder
 
@@ -44,6 +45,10 @@ def complete(settings: Settings, request: Request) -> Request:
             "There is no base image. Name one with Python in it: --base "
             "python:3.11-slim@sha256:…, or base in the table [images] of sinara.toml."
         )
+    try:
+        base_image(request.base)
+    except ValueError as error:
+        raise UsageError(f"--base: {error}") from error
     if request.push and not request.registry:
         raise UsageError("There is no registry to push to. Name it: --registry host:5000/team")
     if request.offline and request.wheelhouse is None:
@@ -113,6 +118,8 @@ def containerize(
     cannot = backend.cannot_run() if request.verify else ""
     if cannot:
         raise UsageError(f"--verify: what {backend.name} builds cannot be started here: {cannot}")
+    if request.push:  # or a registry that is down were told after the build
+        named_digest(image, request.insecure)
     say(f"Building {image}, with {plan.why}")
     built = backend.build(plan.recipe, log)
     named = False

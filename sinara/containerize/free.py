@@ -23,6 +23,17 @@ def is_named(backend: Backend, built: Built, image: str) -> bool:
     return there is not None
 
 
+def named_digest(image: str, insecure: Sequence[str]) -> str | None:
+    """Return the digest of what a registry holds by this name; None if it holds nothing.
+
+    Raises:
+        RegistryError: If it cannot be asked.
+    """
+    name: Reference = parse_reference(image).located()
+    with Registry(name.registry, insecure=insecure) as registry:
+        return registry.digest(name.repository, name.wanted)
+
+
 def pushed_digest(built: Built, image: str, platform: str | None, insecure: Sequence[str]) -> str:
     """Return the digest under which a registry holds this image by this name; empty if it does not.
 

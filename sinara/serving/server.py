@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -167,7 +168,11 @@ def _is_free(host: str, port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except socket.gaierror as error:
+            raise UsageError(f"{host} is no address: {error.strerror}.") from error
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise UsageError(f"{host} is no address of this machine.") from error
             if isinstance(error, PermissionError):
                 raise UsageError(
                     f"Port {port} needs an administrator: take one above 1023."

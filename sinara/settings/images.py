@@ -52,8 +52,12 @@ def _reference(value: Any) -> str:
     raise ValueError(f"{shown(value)} is not a name, as in registry.example.org:5000/team")
 
 
-def _base(value: Any) -> str:
-    """Return a base image: a reference, or ``oci:FOLDER``, ``oci-archive:FILE``."""
+def base_image(value: Any) -> str:
+    """Return a base image: a reference, or ``oci:FOLDER``, ``oci-archive:FILE``.
+
+    Raises:
+        ValueError: If it is neither.
+    """
     if isinstance(value, str) and value.startswith(("oci:", "oci-archive:")):
         if value.isprintable():
             return value
@@ -66,7 +70,7 @@ def _references(value: Any) -> tuple[str, ...]:
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    "base": _base,
+    "base": base_image,
     "registry": _reference,
     "backend": checks.one_of(*BACKENDS),
     "insecure": _references,
