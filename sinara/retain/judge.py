@@ -4,7 +4,7 @@ A published run goes if it is beyond the limits, unless
 
 * a live run reads it,
 * it is the newest that holds one of its entities (also the newest that prod may read),
-* a Git tag names it,
+* a Git tag names it, or an image was made of it,
 * a later published run took over outputs of it,
 * a run that stays was made from it: of any step and env, and a failed run that may be resumed too.
 
@@ -89,8 +89,8 @@ def _why_it_stays(step: StepState, commit: Commit, limits: Limits, now: datetime
     within = _within(step, run_id, limits, now)
     if within:
         return within
-    if _tag(step, run_id):
-        return "a Git tag names it"
+    if why := _noted(step, run_id):
+        return why
     if run_id in step.adopted:
         return f"run {step.adopted[run_id]} took over outputs of it"
     if run_id in step.unreadable:
@@ -117,11 +117,13 @@ def _young(run_id: str, limits: Limits, now: datetime) -> str:
     return f"not older than {told_age(limits.older_than)}"
 
 
-def _tag(step: StepState, run_id: str) -> bool:
+def _noted(step: StepState, run_id: str) -> str:
+    """Return why a run stays that somebody outside of the store knows by its id."""
     record = step.records.get(run_id)
-    if record is not None and record.tag:
-        return True
-    return any(note.what == "tag" for note in step.store.notes(run_id))
+    noted = {note.what for note in step.store.notes(run_id)}
+    if "tag" in noted or (record is not None and record.tag):
+        return "a Git tag names it"
+    return "an image was made of it" if "image" in noted else ""
 
 
 # -- what runs that stay were made from ------------------------------------------------------

@@ -167,6 +167,17 @@ def test_a_pin_of_a_process_that_died_keeps_nothing_and_telling_leaves_it(load, 
     assert list(Path(load.url, "_open").glob("pin.*")) == pins
 
 
+def test_what_an_image_was_made_of_stays(load, clean):
+    imaged, other = forge(load, {"raw": 1}), forge(load, {"raw": 1})
+    forge(load, {"raw": 1})
+    load.add_note(imaged, "image", {"image": f"host/x:{imaged}"})
+
+    told = clean("--keep", "1")
+
+    assert told[imaged] == "an image was made of it"
+    assert told[other] == "goes"
+
+
 def test_what_a_git_tag_names_stays(load, clean):
     noted, recorded = forge(load, {"raw": 1}), forge(load, {"raw": 1}, tag="run-1")
     forge(load, {"raw": 2})
