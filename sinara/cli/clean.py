@@ -46,8 +46,8 @@ def command(
     """Delete old runs: the data of published ones, and what failed ones left.
 
     Without --yes it is only told. With both --keep and --older-than a run has to be beyond both.
-    What is being read, what readers find, what a Git tag or an image names, what a later run took over and
-    what a run that stays was made from, stays. Records of published runs stay, too.
+    What is being read, what readers find, what a Git tag or an image names, what a later run took
+    over and what a run that stays was made from, stays. Records of published runs stay, too.
     """
     from sinara.retain import Limits, parse_age
 
