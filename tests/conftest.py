@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.containers import Storage, shared_storage, storage
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +29,26 @@ def private_machine(
     monkeypatch.setenv("GIT_COMMITTER_NAME", "A Tester")
     monkeypatch.setenv("GIT_COMMITTER_EMAIL", "tester@example.org")
     return home
+
+
+@pytest.fixture(scope="session")
+def session_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """Storage with the base image, made once and shared by the workers of this session."""
+    top = tmp_path_factory.getbasetemp()
+    with shared_storage(top.parent if os.environ.get("PYTEST_XDIST_WORKER") else top) as made:
+        yield made
+
+
+@pytest.fixture
+def images(session_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """The session's storage, for what runs in this process."""
+    session_storage.use(monkeypatch)
+    return session_storage
+
+
+@pytest.fixture
+def fresh_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """Storage in which nothing was built, and nobody else builds."""
+    with storage(tmp_path / "containers") as made:
+        made.use(monkeypatch)
+        yield made
