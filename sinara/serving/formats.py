@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from sinara.errors import MissingExtraError, UsageError
 from sinara.names import shown
+from sinara.serving.shipped.sinara_served import ServedModel
 
 ONNX_DATA = (".data", "_data")  # weights beside an ONNX file, after its whole name
 
@@ -52,18 +53,24 @@ def write_model(model: Any, method: str, sample: Any, folder: Path) -> ModelFile
         UsageError: If it cannot be written, or could not be loaded elsewhere.
     """
     if isinstance(model, str | os.PathLike):
-        return _onnx_file(Path(model))
+        return onnx_file(Path(model))
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     if hasattr(model, "SerializeToString") and kind.startswith("onnx."):
         path = folder / "model.onnx"
         path.write_bytes(model.SerializeToString())
-        return _onnx_file(path)
+        return onnx_file(path)
     if any(base.__module__.startswith("torch.") for base in type(model).__mro__):
         return _torch_program(model, sample, folder / "model.pt2")
     return _pickle(model, method, folder / "model.pkl")
 
 
-def _onnx_file(path: Path) -> ModelFiles:
+def onnx_file(path: Path) -> ModelFiles:
+    """Return an ONNX model that lies in a file, with the weights beside it.
+
+    Raises:
+        UsageError: If it is no such file.
+        MissingExtraError: If onnxruntime is not installed.
+    """
     if path.suffix != ".onnx":
         raise UsageError(
             f"{path} is no .onnx file. Give the model itself, or write a service class and pass "
@@ -78,6 +85,21 @@ def _onnx_file(path: Path) -> ModelFiles:
         if beside.is_file():
             files[beside.name] = beside
     return ModelFiles("onnx", files, {"output": 0}, frozenset({"onnxruntime", "numpy"}))
+
+
+def ask_model(load: Callable[[], ServedModel], rows: Sequence[Any]) -> list[Any]:
+    """Return what a model predicts for a sample.
+
+    Raises:
+        UsageError: If it cannot be loaded, or does not take the sample.
+    """
+    try:
+        return load().predict(list(rows))
+    except Exception as error:  # a model raises what it likes
+        line = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(
+            f"The model does not predict for the sample: {line}. Give rows as it takes them."
+        ) from error
 
 
 def _torch_program(model: Any, sample: Any, path: Path) -> ModelFiles:

@@ -23,6 +23,7 @@ from sinara.serving import bento as bentos
 from sinara.serving import classes, formats
 from sinara.serving import plain as plains
 from sinara.serving.bento import BentoFiles
+from sinara.serving.formats import ask_model
 from sinara.serving.needs import Needs, needs_of
 from sinara.serving.plain import PlainService
 from sinara.serving.shipped.sinara_served import ServedModel
@@ -132,7 +133,7 @@ def _of_model(service: PlainService, maker: Maker, version: str, folder: Path) -
     first = next(iter(model.files))
     told = {**model.told, "version": _version_told(maker, version)}
     description = plains.describe(service, model.format, f"model/{first}", told)
-    answers = _in_memory(service, description, model.files[first])
+    answers = _predicted(service, description, model.files[first])
     description["answer"] = plains.answer_type(answers)
     tables = {"pandas"} if service.sample.input["kind"] == "table" else set()
     needs = needs_of({*model.modules, *tables, "numpy"}, maker.step_folder)
@@ -147,21 +148,14 @@ def _of_model(service: PlainService, maker: Maker, version: str, folder: Path) -
     return Made(bento, needs, samples, version)
 
 
-def _in_memory(service: PlainService, description: Mapping[str, Any], file: Path) -> list[Any]:
-    """Return what the notebook's own model predicts; one in a file is loaded from there."""
-    pickled = description["format"] == "pickle"
-    served = (
-        ServedModel(description, service.model)
-        if pickled
-        else ServedModel.of_file(description, file)
-    )
-    try:
-        return served.predict(list(service.sample.rows))
-    except Exception as error:  # a model raises what it likes
-        line = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(
-            f"The model does not predict for the sample: {line}. Give rows as it takes them."
-        ) from error
+def _predicted(service: PlainService, description: Mapping[str, Any], file: Path) -> list[Any]:
+    """Return what the notebook's own model predicts for the sample."""
+    rows = service.sample.rows
+    if description["format"] == "pickle":
+        return ask_model(lambda: ServedModel(description, service.model), rows)
+    if service.answers is not None and plains.state_of(Path(service.model)) == service.state:
+        return list(service.answers)
+    return ask_model(lambda: ServedModel.of_file(description, file), rows)
 
 
 def _version_told(maker: Maker, bentoml: str) -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sinara.errors import UsageError
 from sinara.names import check_name
 from sinara.serving.sample import SampleRows, read_sample
+from sinara.serving.shipped.sinara_served import ServedModel, as_input
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class PlainService:
         given: The sample's rows as the model takes them.
         timeout: Seconds that one request may take.
         max_batch_size: Rows that are predicted at once, if many ask at a time.
+        answers: What a model in a file predicts for the sample; loading it takes time, so it is
+            asked once. None for a model in memory, which is asked when it is saved.
+        state: Of the file when it was asked.
     """
 
     name: str
@@ -33,6 +39,8 @@ class PlainService:
     given: Any
     timeout: float
     max_batch_size: int
+    answers: tuple[Any, ...] | None = None
+    state: str = ""
 
 
 def make_service(
@@ -66,12 +74,11 @@ def make_service(
     Raises:
         UsageError: If the sample cannot be one, or the name or a number cannot be.
     """
-    from sinara.serving.shipped.sinara_served import as_input
-
     check_name("service", name)
     if not timeout > 0 or not max_batch_size > 0:
         raise UsageError("timeout and max_batch_size have to be greater than 0.")
     rows = read_sample(sample, optional)
+    file = Path(model) if isinstance(model, str | os.PathLike) else None
     return PlainService(
         name=name,
         model=model,
@@ -80,7 +87,28 @@ def make_service(
         given=as_input({"input": rows.input}, rows.rows),
         timeout=float(timeout),
         max_batch_size=int(max_batch_size),
+        answers=None if file is None else predicted_by_file(file, rows),
+        state="" if file is None else state_of(file),
     )
+
+
+def predicted_by_file(file: Path, sample: SampleRows) -> tuple[Any, ...]:
+    """Return what a model in a file predicts for a sample.
+
+    Raises:
+        UsageError: If it is no file that can be served, or does not take the sample.
+    """
+    from sinara.serving.formats import ask_model, onnx_file
+
+    found = onnx_file(file)
+    description = {"format": found.format, "input": dict(sample.input), **found.told}
+    return tuple(ask_model(lambda: ServedModel.of_file(description, file), sample.rows))
+
+
+def state_of(file: Path) -> str:
+    """Return what tells whether a file was changed since."""
+    state = file.stat()
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ino}"
 
 
 def describe(
