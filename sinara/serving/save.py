@@ -77,7 +77,10 @@ def _write(made: Made, maker: Maker, version: str, place: Path) -> ServiceInfo:
         LINEAGE: as_json(plain(maker.origin)),
     }
     place.mkdir(parents=True, exist_ok=True)
-    for name in (SERVICE, *FILES):  # of a cell that is run again; what is half written is no service
+    for name in (
+        SERVICE,
+        *FILES,
+    ):  # of a cell that is run again; what is half written is no service
         (place / name).unlink(missing_ok=True)
     epoch = int(maker.started.timestamp())
     with (place / ARCHIVE).open("wb") as out:

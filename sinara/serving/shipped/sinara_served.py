@@ -81,8 +81,11 @@ def as_table(description: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) 
 
 
 def _series(column: Mapping[str, Any], values: list[Any]) -> Any:
+    import numpy as np
     import pandas as pd
 
+    if column["dtype"].startswith(("float", "int", "uint")):  # numpy's; a missing one is NaN
+        return np.array(values, dtype=column["dtype"])
     if column.get("categories") is not None:
         return pd.Series(pd.Categorical(values, categories=column["categories"]))
     if column["type"] == "timestamp":
