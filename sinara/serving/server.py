@@ -11,12 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import IO
 
 from sinara.errors import ServiceError, UsageError
+from sinara.serving.http import Asked, fetch
 from sinara.serving.keeper import GRACE
 
 HOST = "127.0.0.1"
@@ -157,9 +156,8 @@ def start(
 def is_ready(url: str) -> bool:
     """Return whether a service answers that it is ready."""
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (OSError, ValueError):  # ValueError: it speaks no HTTP
+        return fetch(Asked(f"{url}/readyz"), 2.0, 1 << 10, near=True).status == 200
+    except (OSError, ValueError):  # ValueError: what it sends back is no address, or no number
         return False
 
 
