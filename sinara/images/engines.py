@@ -92,6 +92,12 @@ class _Containers:
             made = self._look(_bare(place.id_file.read_text("utf-8")))
             if made is None:
                 raise ImageError(f"{self.name} does not know the image that it has just built.")
+            volume = dockerfile.volume_in_the_way(made.config["config"].get("Volumes") or ())
+            if volume:
+                raise ImageError(
+                    f"The base image {recipe.base} declares a volume at {volume}, which would take "
+                    "the packages away. Use one without, or --backend direct."
+                )
             config = finish(made.config, recipe.labels, recipe.epoch)
             id_ = write_folder(place.root / "finished", config)
             check(ask(self._pull(place)), f"{self.name} could not store the image")
