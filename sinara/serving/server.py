@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import shutil
 import socket
@@ -13,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 from sinara.errors import ServiceError, UsageError
 from sinara.serving.http import Asked, fetch
@@ -47,44 +47,37 @@ class Server:
     ) -> None:
         self.port = port
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        self._place = Path(tempfile.mkdtemp(prefix="sinara-serve-"))
-        self._log = self._place / "log"
         serve = ["-m", "bentoml", "serve", str(bento), "--host", host, "--port", str(port)]
-        environ = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in _NOT_PASSED and not name.startswith(_NONE_PASSED)
-        }
-        environ |= {
-            "BENTOML_HOME": str(self._place / "home"),
-            "BENTOML_DO_NOT_TRACK": "True",
-            "PYTHONUNBUFFERED": "1",
-        }
-        (self._place / "home").mkdir()
-        if len(str(self._place)) <= _LONGEST_PLACE:  # what it forgets to remove goes with the rest
-            environ["TMPDIR"] = str(self._place)
-        with self._log.open("ab") as log:
+        try:
+            self._place = Path(tempfile.mkdtemp(prefix="sinara-serve-"))
+        except OSError as error:
+            raise _no_place(error) from error
+        try:
+            (self._place / "home").mkdir()
+            # Kept open: the keeper removes it before anybody can ask why the service ended.
+            self._log = (self._place / "log").open("a+b", buffering=0)
             self._process = subprocess.Popen(
                 [*_KEEPER, *map(str, (self._place, *gone)), "--", python, *serve],
                 stdin=subprocess.PIPE,
-                stdout=log if out is None else out,
-                stderr=log if out is None else out,
+                stdout=self._log if out is None else out,
+                stderr=self._log if out is None else out,
                 cwd=self._place,
-                env=environ,
+                env=_environ(self._place),
                 start_new_session=True,  # Ctrl-C reaches us, and we end it
             )
+        except BaseException as error:
+            shutil.rmtree(self._place, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise _no_place(error) from error
+            raise
 
     def alive(self) -> bool:
         """Return whether it has not ended."""
         return self._process.poll() is None
 
     def log(self) -> str:
-        """Return the last lines that it wrote; nothing if they went elsewhere."""
-        try:
-            with self._log.open("rb") as file:
-                return _last_lines(file)
-        except OSError:
-            return ""
+        """Return the last lines that it wrote; nothing if they went elsewhere, or after its end."""
+        return "" if self._log.closed else _last_lines(self._log)
 
     def wait_ready(self, seconds: float) -> None:
         """Wait until it is ready to answer.
@@ -116,6 +109,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._log.close()
         shutil.rmtree(self._place, ignore_errors=True)
 
     def __enter__(self) -> Server:
@@ -175,6 +169,29 @@ def is_ready(url: str) -> bool:
         return False
 
 
+def _environ(place: Path) -> dict[str, str]:
+    """Return the variables of a service whose folder is ``place``."""
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _NOT_PASSED and not name.startswith(_NONE_PASSED)
+    }
+    if len(str(place)) <= _LONGEST_PLACE:  # what it forgets to remove goes with the rest
+        environ["TMPDIR"] = str(place)
+    return environ | {
+        "BENTOML_HOME": str(place / "home"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _no_place(error: OSError) -> ServiceError:
+    return ServiceError(
+        f"No service can be started with files in {tempfile.gettempdir()}: "
+        f"{error.strerror or error}. Name another folder: TMPDIR=FOLDER"
+    )
+
+
 def _is_free(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -203,7 +220,7 @@ def _free_port(host: str) -> int:
         return port
 
 
-def _last_lines(file: IO[bytes]) -> str:
+def _last_lines(file: io.FileIO) -> str:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _LONGEST_LOG))
     lines = file.read().decode("utf-8", "replace").splitlines()
