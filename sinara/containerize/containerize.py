@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sinara.containerize.free import is_named, named_digest, pushed_digest
+from sinara.containerize.free import check_archive, is_named, named_digest, pushed_digest
 from sinara.containerize.recipe import ABOUT, make_recipe
 from sinara.containerize.sbom import FILE as SBOM
 from sinara.containerize.values import Containerized, Plan, Request
@@ -17,13 +18,15 @@ from sinara.errors import SinaraError, UsageError
 from sinara.images.backends import Means, choose
 from sinara.images.reference import parse_reference
 from sinara.images.values import Built, Say
-from sinara.names import StepName, image_name, parse_full_name
+from sinara.names import StepName, image_name, parse_full_name, shown
 from sinara.serving.entity import samples_of
 from sinara.serving.find import holds_service, published_service
 from sinara.settings import Settings
 from sinara.settings.images import base_image
 from sinara.store import Note, StepStore, open_store
 from sinara.store.api import cache_folder
+
+_PLATFORM = re.compile(r"linux/[a-z0-9_]+(?:/[a-z0-9]+)?")
 
 
 def complete(settings: Settings, request: Request) -> Request:
@@ -58,6 +61,12 @@ def complete(settings: Settings, request: Request) -> Request:
         )
     if request.wheelhouse is not None and not request.wheelhouse.is_dir():
         raise UsageError(f"The wheelhouse {request.wheelhouse} is no folder.")
+    if request.platform is not None and not _PLATFORM.fullmatch(request.platform):
+        raise UsageError(
+            f"--platform: {shown(request.platform)} cannot be: write linux/amd64 or linux/arm64."
+        )
+    if request.archive is not None:
+        check_archive(request.archive)
     return request
 
 

@@ -25,6 +25,7 @@ from sinara.images.context import Place, prepared
 from sinara.images.finish import finish, write_folder
 from sinara.images.hosts import is_plain
 from sinara.images.inside import LAYER_TIME
+from sinara.images.manifest import same_platform
 from sinara.images.reference import parse_reference
 from sinara.images.values import Built, Recipe, Running, Say
 
@@ -80,7 +81,10 @@ class _Containers:
             ImageError: With the builder's last lines.
         """
         base = parse_reference(recipe.base)
-        if self._look(recipe.base) is None:
+        there = self._look(recipe.base)
+        if there is not None and recipe.offline:
+            check_platform(there, recipe, self.name)
+        if there is None:
             if recipe.offline:
                 raise no_base(recipe.base, self.name)
             # spelled out, or every registry that this machine searches is asked for it
@@ -230,6 +234,21 @@ def no_base(base: str, engine: str) -> ImageError:
         f"The base image {base} is not in {engine}'s storage, and offline nothing is fetched. "
         f"Fetch it first: {engine} pull {base}"
     )
+
+
+def check_platform(base: Known, recipe: Recipe, engine: str) -> None:
+    """Check that a base image is for the platform that was asked for.
+
+    Raises:
+        ImageError: If it is for another one.
+    """
+    found = f"{base.config.get('os')}/{base.config.get('architecture')}"
+    if recipe.platform and not same_platform(found, recipe.platform):
+        raise ImageError(
+            f"The base image {recipe.base} in {engine}'s storage is for {found}, and offline "
+            f"nothing is fetched. Fetch the other one first: "
+            f"{engine} pull --platform {recipe.platform} {recipe.base}"
+        )
 
 
 def check(done: Done, what: str) -> None:
