@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sinara.containerize.free import is_named, named_digest, pushed_digest
+from sinara.containerize.free import check_archive, is_named, named_digest, pushed_digest
 from sinara.containerize.recipe import ABOUT, make_recipe
 from sinara.containerize.sbom import FILE as SBOM
 from sinara.containerize.values import Containerized, Plan, Request
@@ -26,7 +26,7 @@ from sinara.settings.images import base_image
 from sinara.store import Note, StepStore, open_store
 from sinara.store.api import cache_folder
 
-_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?")
+_PLATFORM = re.compile(r"linux/[a-z0-9_]+(?:/[a-z0-9]+)?")
 
 
 def complete(settings: Settings, request: Request) -> Request:
@@ -52,10 +52,6 @@ def complete(settings: Settings, request: Request) -> Request:
         base_image(request.base)
     except ValueError as error:
         raise UsageError(f"--base: {error}") from error
-    if request.platform is not None and not _PLATFORM.fullmatch(request.platform):
-        raise UsageError(
-            f"--platform {shown(request.platform)} is none: write OS/ARCHITECTURE, as linux/arm64."
-        )
     if request.push and not request.registry:
         raise UsageError("There is no registry to push to. Name it: --registry host:5000/team")
     if request.offline and request.wheelhouse is None:
@@ -65,6 +61,12 @@ def complete(settings: Settings, request: Request) -> Request:
         )
     if request.wheelhouse is not None and not request.wheelhouse.is_dir():
         raise UsageError(f"The wheelhouse {request.wheelhouse} is no folder.")
+    if request.platform is not None and not _PLATFORM.fullmatch(request.platform):
+        raise UsageError(
+            f"--platform: {shown(request.platform)} cannot be: write linux/amd64 or linux/arm64."
+        )
+    if request.archive is not None:
+        check_archive(request.archive)
     return request
 
 

@@ -83,7 +83,7 @@ class _Containers:
         base = parse_reference(recipe.base)
         here = self._look(recipe.base)
         if here is not None and (recipe.offline or base.registry == "localhost"):
-            _check_platform(here, recipe)
+            check_platform(here, recipe, self.name)
         if here is None:
             if recipe.offline:
                 raise no_base(recipe.base, self.name)
@@ -234,22 +234,29 @@ class Podman(_Containers):
         return Known(f"sha256:{told['Id']}", told["Digest"], tuple(told["RepoTags"] or ()), config)
 
 
-def _check_platform(here: Known, recipe: Recipe) -> None:
-    """Check that a base that no registry has is for the platform; a builder would look for one."""
-    found = f"{here.config['os']}/{here.config['architecture']}"
-    asked = recipe.platform or found
-    if not same_platform(found, "/".join(asked.split("/")[:2])):
-        raise ImageError(
-            f"The base image {recipe.base} is for {found}, not for {asked}. Name another one."
-        )
-
-
 def no_base(base: str, engine: str) -> ImageError:
     """Return the error for a base image that is not here while nothing may be fetched."""
     return ImageError(
         f"The base image {base} is not in {engine}'s storage, and offline nothing is fetched. "
         f"Fetch it first: {engine} pull {base}"
     )
+
+
+def check_platform(here: Known, recipe: Recipe, engine: str) -> None:
+    """Check that a base image is for the platform that is asked for.
+
+    Raises:
+        ImageError: If it is for another one.
+    """
+    found = f"{here.config['os']}/{here.config['architecture']}"
+    asked = recipe.platform or found
+    if not same_platform(found, "/".join(asked.split("/")[:2])):
+        fetch = f"{engine} pull --platform {asked} {recipe.base}"
+        local = parse_reference(recipe.base).registry == "localhost"
+        raise ImageError(
+            f"The base image {recipe.base} in {engine}'s storage is for {found}, not for {asked}. "
+            + ("Name another one." if local else f"Fetch the other one first: {fetch}")
+        )
 
 
 def check(done: Done, what: str) -> None:

@@ -47,6 +47,7 @@ def _set_in(frame, tries: int = 20):
             if not left:
                 raise
             frame.wait_for_load_state()
+    return None
 
 
 def is_broken_picture(alarm):
