@@ -24,6 +24,7 @@ _LAST_LINES = 15
 _LONGEST_LOG = 64 << 10
 _TRIES = 3  # other programs take ports, too
 _TAKEN = "address already in use"
+_FAILED = "Application startup failed"  # uvicorn's words, of a worker that BentoML starts again
 # What a service must not inherit: whose run it is, and where BentoML keeps what is this user's.
 _NOT_PASSED = ("SINARA_CONTEXT", "DSML_CURR_RUN_ID", "DESIGN_MODE", "BENTO_PATH", "PORT")
 
@@ -38,9 +39,12 @@ class Server:
         self, bento: Path, port: int, host: str, out: int | None, python: str, keep: bool
     ) -> None:
         self.port = port
+        self._out = out
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self._place = Path(tempfile.mkdtemp(prefix="sinara-serve-"))
-        self._log = self._place / "log"
+        # kept open, since its folder is gone when the service has ended; appended to, wherever it
+        # is read
+        self._log = (self._place / "log").open("a+b")
         serve = ["-m", "bentoml", "serve", str(bento), "--host", host, "--port", str(port)]
         environ = {k: v for k, v in os.environ.items() if k not in _NOT_PASSED}
         environ |= {
@@ -50,16 +54,15 @@ class Server:
         }
         (self._place / "home").mkdir()
         gone = (self._place,) if keep else (self._place, bento)
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*_KEEPER, *map(str, gone), "--", python, *serve],
-                stdin=subprocess.PIPE,
-                stdout=log if out is None else out,
-                stderr=log if out is None else out,
-                cwd=self._place,
-                env=environ,
-                start_new_session=True,  # Ctrl-C reaches us, and we end it
-            )
+        self._process = subprocess.Popen(
+            [*_KEEPER, *map(str, gone), "--", python, *serve],
+            stdin=subprocess.PIPE,
+            stdout=self._log if out is None else out,
+            stderr=self._log if out is None else out,
+            cwd=self._place,
+            env=environ,
+            start_new_session=True,  # Ctrl-C reaches us, and we end it
+        )
 
     def alive(self) -> bool:
         """Return whether it has not ended."""
@@ -67,11 +70,7 @@ class Server:
 
     def log(self) -> str:
         """Return the last lines that it wrote; nothing if they went elsewhere."""
-        try:
-            with self._log.open("rb") as file:
-                return _last_lines(file)
-        except OSError:
-            return ""
+        return "" if self._log.closed else _last_lines(self._log)
 
     def wait_ready(self, seconds: float) -> None:
         """Wait until it is ready to answer.
@@ -83,11 +82,15 @@ class Server:
         while self.alive() and time.monotonic() < until:
             if is_ready(self.url):
                 return
+            if has_failed(self.log()):
+                why = "cannot start"
+                break
             time.sleep(0.05)
-        why = f"was not ready after {seconds:g} s" if self.alive() else "ended at once"
-        log = self.log()
+        else:
+            why = f"was not ready after {seconds:g} s" if self.alive() else "ended at once"
+        told = _told(self.log()) if self._out is None else ""
         self.stop()
-        raise ServiceError(f"The service {why}.{_told(log)}")
+        raise ServiceError(f"The service {why}.{told}")
 
     def wait(self) -> int:
         """Wait until it ends, and return its exit code."""
@@ -103,6 +106,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._log.close()
         shutil.rmtree(self._place, ignore_errors=True)
 
     def __enter__(self) -> Server:
@@ -152,6 +156,11 @@ def start(
         else:
             return server
     raise AssertionError("the last attempt returns or raises")
+
+
+def has_failed(log: str) -> bool:
+    """Return whether a service says that it cannot start; it would be tried for ever."""
+    return _FAILED in log
 
 
 def is_ready(url: str) -> bool:
