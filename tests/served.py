@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +115,9 @@ def make_wheelhouse(folder: Path, requirements: Path) -> None:
     Raises:
         RuntimeError: If no index can be reached.
     """
+    words = ["--quiet", "--no-deps", "--only-binary", ":all:", "--requirement", str(requirements)]
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder), "--requirement", str(requirements)],
+        [sys.executable, "-m", "pip", "download", *words, "--dest", str(folder)],
         capture_output=True, text=True, timeout=_INSTALL_SECONDS, env=clean_environ(folder.parent),
     )  # fmt: skip
     if done.returncode != 0:
@@ -187,3 +190,17 @@ def forge_service(
         writer.seal(name)
         writer.commit(inputs={}, code={}, params_sha256="", substeps=[])
     return run_id
+
+
+def with_model(served: Served, content: bytes) -> bytes:
+    """The bento of the second run with another pickle in it."""
+    out = io.BytesIO()
+    with (
+        tarfile.open(served.entity(served.second) / "bento.tar") as old,
+        tarfile.open(fileobj=out, mode="w") as new,
+    ):
+        for member in old:
+            data = content if member.name.endswith(".pkl") else old.extractfile(member).read()
+            member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
+    return out.getvalue()

@@ -14,7 +14,7 @@ from sinara.containerize.recipe import ABOUT, make_recipe
 from sinara.containerize.sbom import FILE as SBOM
 from sinara.containerize.values import Containerized, Plan, Request
 from sinara.containerize.verify import verify
-from sinara.errors import SinaraError, UsageError
+from sinara.errors import RegistryError, SinaraError, UsageError
 from sinara.images.backends import Means, choose
 from sinara.images.reference import parse_reference
 from sinara.images.values import Backend, Built, Say
@@ -145,7 +145,7 @@ def containerize(
         named = True
         if request.push and not digest:
             say(f"Sending it to {parse_reference(image).located().registry}")
-            digest = backend.push(built, image, log)
+            digest = _push(plan, built, request, log)
     finally:
         if not named:
             backend.discard(built)
@@ -175,6 +175,18 @@ def _check_base(backend: Backend, base: str) -> None:
             "a file's: take --backend direct, or load it and name what it is called then."
         )
     parse_reference(base)
+
+
+def _push(plan: Plan, built: Built, request: Request, log: Say) -> str:
+    """Send an image; if that fails, say what is left of it here."""
+    try:
+        return plan.backend.push(built, plan.image, log)
+    except RegistryError as error:
+        kept = f"{plan.image} is on this machine."
+        if plan.backend.name == "direct":
+            kept = f"The image is in {request.archive}." if request.archive else "Nothing is kept."
+        line = f"{kept} The same command sends it once the registry takes it."
+        raise RegistryError(*error.lines, line) from error
 
 
 def _noted(settings: Settings, plan: Plan, built: Built, done: Containerized) -> Containerized:

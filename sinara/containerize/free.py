@@ -14,6 +14,8 @@ from sinara.images.reference import Reference, parse_reference
 from sinara.images.registry import Registry
 from sinara.images.values import Backend, Built
 
+SECONDS = 30.0  # in which a registry has to answer
+
 
 def check_archive(file: Path) -> None:
     """Check that an image may be written to a file: it is not there, or holds an image.
@@ -53,7 +55,7 @@ def named_digest(image: str, insecure: Sequence[str]) -> str | None:
         RegistryError: If it cannot be asked.
     """
     name: Reference = parse_reference(image).located()
-    with Registry(name.registry, insecure=insecure) as registry:
+    with Registry(name.registry, insecure=insecure, timeout=SECONDS) as registry:
         return registry.digest(name.repository, name.wanted)
 
 
@@ -65,7 +67,7 @@ def pushed_digest(built: Built, image: str, platform: str | None, insecure: Sequ
         RegistryError: If it cannot be asked.
     """
     name: Reference = parse_reference(image).located()
-    with Registry(name.registry, insecure=insecure) as registry:
+    with Registry(name.registry, insecure=insecure, timeout=SECONDS) as registry:
         if registry.digest(name.repository, name.wanted) is None:
             return ""
         manifest = registry.manifest(name.repository, name.wanted, platform or machine_platform())

@@ -7,10 +7,11 @@ import time
 from sinara.errors import AnswersDifferError, ImageError
 from sinara.images.values import Backend, Built, Running, Say
 from sinara.serving import ask
-from sinara.serving.server import is_ready
+from sinara.serving.server import has_failed, is_ready
 from sinara.serving.values import Samples
 
 READY = 120.0  # seconds that a service in a container may take to start
+_LOOK = 2.0  # seconds between two looks at its log
 
 
 def verify(backend: Backend, built: Built, samples: Samples, say: Say) -> str:
@@ -46,12 +47,18 @@ def verify(backend: Backend, built: Built, samples: Samples, say: Say) -> str:
 
 
 def _wait_ready(running: Running) -> None:
-    until = time.monotonic() + READY
-    while time.monotonic() < until:
+    began = looked = time.monotonic()
+    while time.monotonic() - began < READY:
         if is_ready(running.url):
             return
         if not running.alive():
             raise ImageError(f"The image ended at once, and gets no name.{_told(running)}")
+        if time.monotonic() - looked > _LOOK:
+            looked = time.monotonic()
+            if has_failed(running.log()):
+                raise ImageError(
+                    f"The service in the image cannot start, and it gets no name.{_told(running)}"
+                )
         time.sleep(0.1)
     raise ImageError(f"The image was not ready after {READY:g} s.{_told(running)}")
 

@@ -24,6 +24,7 @@ _LAST_LINES = 15
 _LONGEST_LOG = 64 << 10
 _TRIES = 3  # other programs take ports, too
 _TAKEN = "address already in use"
+_FAILED = "Application startup failed"  # uvicorn's words, of a worker that BentoML starts again
 # What a service must not inherit: whose run it is, and where BentoML keeps what is this user's.
 _NOT_PASSED = ("SINARA_CONTEXT", "DSML_CURR_RUN_ID", "DESIGN_MODE", "BENTO_PATH", "PORT")
 _NONE_PASSED = "BENTOML_"  # nor how this user's BentoML serves: an image has none of it
@@ -46,6 +47,7 @@ class Server:
         gone: Sequence[Path],
     ) -> None:
         self.port = port
+        self._out = out
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         serve = ["-m", "bentoml", "serve", str(bento), "--host", host, "--port", str(port)]
         try:
@@ -89,11 +91,15 @@ class Server:
         while self.alive() and time.monotonic() < until:
             if is_ready(self.url):
                 return
+            if has_failed(self.log()):
+                why = "cannot start"
+                break
             time.sleep(0.05)
-        why = f"was not ready after {seconds:g} s" if self.alive() else "ended at once"
-        log = self.log()
+        else:
+            why = f"was not ready after {seconds:g} s" if self.alive() else "ended at once"
+        told = _told(self.log()) if self._out is None else ""
         self.stop()
-        raise ServiceError(f"The service {why}.{_told(log)}")
+        raise ServiceError(f"The service {why}.{told}")
 
     def wait(self) -> int:
         """Wait until it ends, and return its exit code."""
@@ -159,6 +165,11 @@ def start(
         else:
             return server
     raise AssertionError("the last attempt returns or raises")
+
+
+def has_failed(log: str) -> bool:
+    """Return whether a service says that it cannot start; it would be tried for ever."""
+    return _FAILED in log
 
 
 def is_ready(url: str) -> bool:

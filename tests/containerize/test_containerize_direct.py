@@ -74,22 +74,11 @@ def test_without_any_network_an_image_is_made(
     need("unshare")
     if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode != 0:
         pytest.skip("unshare -n is not permitted here: run as root")
-    words = ["--offline", "--wheelhouse", str(wheelhouse), "--base", base]
+    words = ["model", "containerize", "service", "--offline", "--wheelhouse", str(wheelhouse)]
+    words += ["--base", base, "--archive", str(tmp_path / "image.tar")]
 
     done = subprocess.run(
-        [
-            "unshare",
-            "-n",
-            sys.executable,
-            "-m",
-            "sinara",
-            "model",
-            "containerize",
-            "service",
-            *words,
-            "--archive",
-            str(tmp_path / "image.tar"),
-        ],
+        ["unshare", "-n", sys.executable, "-m", "sinara", *words],
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
         capture_output=True,
         text=True,

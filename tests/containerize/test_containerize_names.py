@@ -18,7 +18,7 @@ from tests.containerize.conftest import Containerize, Made, names_of
 from tests.containerize.test_containerize_image import manifest_of
 from tests.containers import BASE, Storage
 from tests.images.registries import tags
-from tests.served import Served
+from tests.served import Served, forge_service, with_model
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +55,25 @@ def test_an_image_that_predicts_something_else_gets_no_name_anywhere(
     assert list(temporary.iterdir()) == []
     if backend == "direct":
         assert set(machine.run("podman", "images", "--quiet", "--no-trunc").split()) >= set(before)
+
+
+def test_a_service_that_cannot_start_gets_no_name_and_is_not_waited_for(
+    built: Made, containerize: Containerize, machine: Storage, served: Served, place: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    """BentoML would start its worker again and again."""
+    shutil.copytree(served.folder, tmp_path / "p", symlinks=True)
+    own = Served(tmp_path / "p", served.first, served.second, served.pair)
+    forge_service(own, "bad", {"bento.tar": with_model(own, b"no pickle")})
+    monkeypatch.chdir(own.pack)
+
+    answer = containerize("bad.service", "--registry", place, "--verify")
+
+    assert answer.code == 2
+    assert "The service in the image cannot start, and it gets no name. Its last" in answer.err
+    assert "UnpicklingError" in answer.err
+    assert names_of(machine, place) == []
+    assert left_of(machine) == []
 
 
 def test_a_name_that_other_content_has_here_stays_with_it(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from sinara.containerize import free
 from tests.containerize.conftest import Containerize, Made, names_of
-from tests.containerize.test_containerize_names import left_of
 from tests.containerize.test_containerize_refused import line_of
 from tests.containers import Storage
 from tests.images.registries import Answer, Request, free_port, registry, server
@@ -67,7 +67,7 @@ def test_a_registry_that_takes_nothing_leaves_the_image_here_and_says_so(
 def test_a_registry_that_never_answers_is_given_up(
     containerize: Containerize, machine: Storage, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("sinara.images.registry.TIMEOUT", 1.0)
+    monkeypatch.setattr(free, "SECONDS", 1.0)
     over = threading.Event()
 
     def answer(request: Request) -> Answer:
@@ -84,55 +84,58 @@ def test_a_registry_that_never_answers_is_given_up(
     assert host in line
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("when", "number", "named"),
+    [
+        ("Building", signal.SIGTERM, False),
+        ("Started the image", signal.SIGINT, False),
+        ("Sending it", signal.SIGTERM, True),
+    ],
+)
 def test_a_signal_in_the_middle_leaves_nothing(
     built: Made,
     machine: Storage,
     served: Served,
     wheelhouse: Path,
     temporary: Path,
+    when: str,
     number: signal.Signals,
+    named: bool,
 ):
     """The registry says that it does not have the image, and never takes it."""
-    asked, over = threading.Event(), threading.Event()
+    over = threading.Event()
 
     def answer(request: Request) -> Answer:
         if request.path == "/v2/":
             return Answer(200, b"{}")
         if request.method in ("GET", "HEAD") and "manifests" in request.path:
             return Answer(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
-        asked.set()
         over.wait(120)
         return Answer(503)
 
-    words = ["--offline", "--wheelhouse", str(wheelhouse), "--push", "--verify", "--registry"]
+    words = ["model", "containerize", "service", "--offline", "--wheelhouse", str(wheelhouse)]
+    words += ["--push", "--verify", "--registry"]
     with server(answer) as (host, _):
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "sinara",
-                "model",
-                "containerize",
-                "service",
-                *words,
-                f"{host}/x",
-            ],
+            [sys.executable, "-m", "sinara", *words, f"{host}/x"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "A_MARK": str(temporary)},
         )
         try:
-            assert asked.wait(200), process.stderr
+            assert any(line.startswith(when) for line in process.stderr)
+            time.sleep(0.3)  # so that what it says has begun
             process.send_signal(number)
-            _, said = process.communicate(timeout=60)
+            out, said = process.communicate(timeout=90)
         finally:
             over.set()
             process.kill()
 
     assert process.returncode == 130
+    assert out == ""
     assert "Traceback" not in said
     wait(lambda: not below(temporary))
     assert list(temporary.iterdir()) == []
-    assert left_of(machine) == []
+    labelled = ("--filter", "label=sinara.verify", "--format", "{{.Labels}}")
+    assert str(process.pid) not in machine.run("podman", "ps", "--all", *labelled)
+    assert bool(names_of(machine, host)) == named
