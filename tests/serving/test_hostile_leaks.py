@@ -113,6 +113,27 @@ def test_folders_go_when_whoever_serves_is_killed(scratch, tmp_path):
     assert until(lambda: not any(scratch.iterdir()) and not gone.exists())
 
 
+def test_a_fork_of_whoever_serves_does_not_keep_the_service(scratch, tmp_path):
+    python = a_python(tmp_path, "import time; time.sleep(600)")
+    serve = (
+        "import os, pathlib as p, time; from sinara.serving import server;"
+        f"server.Server(p.Path(), 1, '127.0.0.1', None, {python!r}, ());"
+        "print(os.fork(), flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", serve], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout as said:
+        forked = next(number for number in map(int, said) if number)
+        time.sleep(1)  # the keeper has begun
+        process.kill()
+        process.wait()
+        try:
+            assert until(lambda: not any(scratch.iterdir()))
+            assert Path("/proc", str(forked)).exists()
+        finally:
+            os.kill(forked, signal.SIGKILL)
+
+
 def test_a_service_that_ignores_signals_and_leaves_its_session_ends(scratch, tmp_path, monkeypatch):
     monkeypatch.setattr(keeper, "GRACE", 0.5)
     noted = tmp_path / "pids"
