@@ -143,6 +143,8 @@ def containerize(
         if not was_there:
             backend.tag(built, image)
         named = True
+        if request.push and not digest:  # somebody may have been quicker meanwhile
+            digest = pushed_digest(built, image, request.platform, request.insecure)
         if request.push and not digest:
             say(f"Sending it to {parse_reference(image).located().registry}")
             digest = _push(plan, built, request, log)

@@ -136,6 +136,16 @@ def _pickle(model: Any, method: str, path: Path) -> ModelFiles:
             f"{type(model).__name__} has no method {method!r}. Name the one that predicts: "
             "make_service(model, sample, method='predict_proba')."
         )
+    modules = write_pickle(model, path)
+    return ModelFiles("pickle", {path.name: path}, {"method": method}, modules)
+
+
+def write_pickle(model: Any, path: Path) -> frozenset[str]:
+    """Pickle an object into a file, and return the modules that loading it imports.
+
+    Raises:
+        UsageError: If it cannot be pickled, or not be loaded elsewhere.
+    """
     with path.open("wb") as file:
         pickler = _Pickler(file)
         try:
@@ -153,8 +163,7 @@ def _pickle(model: Any, method: str, path: Path) -> ModelFiles:
             f"{', '.join(here)} is defined in this notebook, so a service could not load the "
             "model. Move it to a .py file beside the notebook and import it from there."
         )
-    modules = frozenset(module for module, _ in pickler.seen)
-    return ModelFiles("pickle", {path.name: path}, {"method": method}, modules)
+    return frozenset(module for module, _ in pickler.seen)
 
 
 class _Pickler(pickle.Pickler):

@@ -29,6 +29,7 @@ _LOOK = 1.0  # seconds between two looks at it
 
 def keep(folders: list[str], argv: list[str]) -> int:
     """Run a command until it ends, or until standard input does; return its exit code."""
+    starter = os.getppid()
     posix.prctl(posix.PR_SET_CHILD_SUBREAPER, 1)
     wake = posix.hand_over_signals()
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
@@ -37,6 +38,8 @@ def keep(folders: list[str], argv: list[str]) -> int:
             ready, _, _ = select.select([sys.stdin.fileno(), wake], [], [], _LOOK)
             shorten(os.path.join(folders[0], "log"))  # noqa: PTH118 - pathlib is slow to import
             if sys.stdin.fileno() in ready and not os.read(sys.stdin.fileno(), 4096):
+                break
+            if os.getppid() != starter:  # it died, and a fork of it holds the lifeline
                 break
             if wake in ready and set(os.read(wake, 4096)) & set(posix.ENDING):
                 break

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sinara.errors import ServiceError, UsageError
@@ -150,26 +150,50 @@ def start(
         UsageError: If the port is taken.
         ServiceError: If it does not become ready; with its last lines.
     """
-    if port and not _is_free(host, port):
-        raise UsageError(f"Port {port} of {host} is taken. Take another, or 0 for any free one.")
     for attempt in range(1, _TRIES + 1):
-        server = Server(bento, port or _free_port(host), host, out, python, gone)
-        try:
-            server.wait_ready(seconds)
-        except ServiceError as error:
-            if port or gone or attempt == _TRIES or _TAKEN not in str(error).lower():
+        with _claimed(host, port) as chosen:
+            server = Server(bento, chosen, host, out, python, gone)
+            try:
+                server.wait_ready(seconds)
+            except ServiceError as error:
+                if port or gone or attempt == _TRIES or _TAKEN not in str(error).lower():
+                    raise
+            except BaseException:
+                server.stop()
                 raise
-        except BaseException:
-            server.stop()
-            raise
-        else:
-            return server
+            else:
+                return server
     raise AssertionError("the last attempt returns or raises")
 
 
 def has_failed(log: str) -> bool:
     """Return whether a service says that it cannot start; it would be tried for ever."""
     return _FAILED in log
+
+
+@contextlib.contextmanager
+def _claimed(host: str, port: int) -> Iterator[int]:
+    """Give a port that nobody listens on, and no other server of ours is about to.
+
+    A server takes seconds to listen. Without a claim two could start on one port, and the one that
+    comes too late would take the other's answers for its own.
+    """
+    while True:
+        chosen = port or _free_port(host)
+        with socket.socket(socket.AF_UNIX) as claim:
+            try:
+                if sys.platform == "linux":  # a name without a file, of the ports' own namespace
+                    claim.bind(f"\0sinara-port-{chosen}")
+                free = not port or _is_free(host, port)
+            except OSError:
+                free = False
+            if free:
+                yield chosen
+                return
+        if port:
+            raise UsageError(
+                f"Port {port} of {host} is taken. Take another, or 0 for any free one."
+            )
 
 
 def is_ready(url: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,6 +71,34 @@ def test_an_image_that_ends_at_once_says_why(images: Storage, tmp_path: Path):
         container.stop()
     assert "a reason" in told
     assert images.containers() == []
+
+
+@pytest.mark.slow
+def test_the_container_of_a_process_that_was_killed_goes_with_the_next(
+    images: Storage, tmp_path: Path
+):
+    built = Podman().build(recipe(tmp_path / "r"), quiet)
+    start = (
+        "import sys, time; from sinara.images import running;"
+        "print(running.start('podman', sys.argv[1]).name, flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", start, built.id.removeprefix("sha256:")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout as said:
+        name = said.readline().strip()
+    process.kill()
+    process.wait()
+    assert name in images.run("podman", "ps", "--format", "{{.Names}}")
+
+    first = Podman().run(built)
+    second = Podman().run(built)
+    there = images.run("podman", "ps", "--all", "--format", "{{.Names}}").split()
+    first.stop()
+    second.stop()
+
+    assert name not in there
+    assert {first.name, second.name} <= set(there)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from sinara.containerize.recipe import make_recipe
 from sinara.containerize.values import Request
 from sinara.errors import ArchiveError, CorruptError, ServiceError
+from sinara.serving.artifacts import extract_service
 from sinara.serving.entity import old_kind, open_service, unpack
 from tests.serving.forged import INFO, forge, tar
 
@@ -160,3 +161,10 @@ def test_the_archive_of_an_old_entity_may_be_anything(tmp_path):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
             made.writestr("bentoml.yml", text)
         assert isinstance(old_kind(path), str)
+
+
+def test_a_folder_of_a_bento_where_a_file_belongs_is_told(tmp_path):
+    saved = opened(tmp_path, archive=tar({"bento.yaml": b"x", "samples.json/a": b"x"}))
+
+    with pytest.raises(ServiceError, match="has a folder samples"):
+        extract_service(saved, tmp_path / "out")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 
 from sinara.errors import ServiceError
 from sinara.names import StepName
-from sinara.serving import keeper, server
+from sinara.serving import dev, keeper, server
+from sinara.serving.http import Asked, fetch
 from sinara.store import StepStore, open_store
 from tests.serving.forged import publish, tar
 
@@ -111,6 +113,27 @@ def test_folders_go_when_whoever_serves_is_killed(scratch, tmp_path):
     assert until(lambda: not any(scratch.iterdir()) and not gone.exists())
 
 
+def test_a_fork_of_whoever_serves_does_not_keep_the_service(scratch, tmp_path):
+    python = a_python(tmp_path, "import time; time.sleep(600)")
+    serve = (
+        "import os, pathlib as p, time; from sinara.serving import server;"
+        f"server.Server(p.Path(), 1, '127.0.0.1', None, {python!r}, ());"
+        "print(os.fork(), flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", serve], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout as said:
+        forked = next(number for number in map(int, said) if number)
+        time.sleep(1)  # the keeper has begun
+        process.kill()
+        process.wait()
+        try:
+            assert until(lambda: not any(scratch.iterdir()))
+            assert Path("/proc", str(forked)).exists()
+        finally:
+            os.kill(forked, signal.SIGKILL)
+
+
 def test_a_service_that_ignores_signals_and_leaves_its_session_ends(scratch, tmp_path, monkeypatch):
     monkeypatch.setattr(keeper, "GRACE", 0.5)
     noted = tmp_path / "pids"
@@ -178,3 +201,46 @@ def test_what_nohup_ignores_stays_ignored():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
 
     assert done.stdout == "True\n", os.environ
+
+
+SERVING = """
+import http.server, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(sys.argv[sys.argv.index("serve") + 1].encode())
+time.sleep(1)  # as long as BentoML takes to listen
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[-1])), Handler).serve_forever()
+"""
+
+
+def test_two_that_start_on_one_port_at_once_answer_each_for_itself(scratch, tmp_path):
+    with server.socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    python = a_python(tmp_path, SERVING)
+    folders = [tmp_path / name for name in ("one", "two")]
+    running: dict[Path, server.Server] = {}
+
+    def start(folder: Path) -> None:
+        running[folder] = dev._started(folder, port, None, folder)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            server.start, "__kwdefaults__", {**server.start.__kwdefaults__, "python": python}
+        )
+        threads = [threading.Thread(target=start, args=(folder,)) for folder in folders]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SECONDS)
+    try:
+        answers = {
+            folder: fetch(Asked(f"{one.url}/x"), 5, 1000).content for folder, one in running.items()
+        }
+    finally:
+        for one in running.values():
+            one.stop()
+
+    assert answers == {folder: str(folder).encode() for folder in folders}
+    assert port in {one.port for one in running.values()}
