@@ -17,7 +17,7 @@ from sinara.serving.values import Outcome, Sample, Samples
 
 SECONDS = 60.0  # that one answer may take
 _LARGEST_ANSWER = 256 << 20
-_ABSOLUTE = 1e-9  # how far a number near zero may be off
+_ABSOLUTE = 0.01  # how far a number near zero may be off, as a share of the tolerance
 
 
 def replay(
@@ -86,7 +86,7 @@ def difference(expected: Any, found: Any, tolerance: float, place: str = "answer
         place: Of the values, for the text.
     """
     if _is_number(expected) and _is_number(found):
-        close = math.isclose(expected, found, rel_tol=tolerance, abs_tol=_ABSOLUTE)
+        close = math.isclose(expected, found, rel_tol=tolerance, abs_tol=tolerance * _ABSOLUTE)
         return "" if close else f"{place} is {found!r}, and {expected!r} was predicted"
     if isinstance(expected, list) and isinstance(found, list):
         if len(expected) != len(found):
