@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers import Storage, shared_storage, storage
+from tests.served import Served, make_served, make_wheelhouse, once
 
 
 @pytest.fixture(autouse=True)
@@ -31,11 +33,16 @@ def private_machine(
     return home
 
 
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the workers of this session share."""
+    top = tmp_path_factory.getbasetemp()
+    return top.parent if os.environ.get("PYTEST_XDIST_WORKER") else top
+
+
 @pytest.fixture(scope="session")
 def session_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     """Storage with the base image, made once and shared by the workers of this session."""
-    top = tmp_path_factory.getbasetemp()
-    with shared_storage(top.parent if os.environ.get("PYTEST_XDIST_WORKER") else top) as made:
+    with shared_storage(shared(tmp_path_factory)) as made:
         yield made
 
 
@@ -52,3 +59,35 @@ def fresh_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[St
     with storage(tmp_path / "containers") as made:
         made.use(monkeypatch)
         yield made
+
+
+@pytest.fixture(scope="session")
+def made_served(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """A pipeline with published services; nobody changes what is in it."""
+    pytest.importorskip("bentoml", reason="pip install 'sinara[bento]'")
+    with once(shared(tmp_path_factory), "served") as (folder, new):
+        told = folder / "served.json"
+        if new:
+            made = make_served(folder / "p")
+            told.write_text(json.dumps([made.first, made.second, made.pair]))
+        return Served(folder / "p", *json.loads(told.read_text()))
+
+
+@pytest.fixture
+def served(made_served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """A pipeline with published services; the current folder is the step's that saved one."""
+    monkeypatch.chdir(made_served.pack)
+    return made_served
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(made_served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheels of all packages that the services need."""
+    with once(shared(tmp_path_factory), "wheels") as (folder, new):
+        if new:
+            wanted = made_served.entity(made_served.first) / "requirements.txt"
+            try:
+                make_wheelhouse(folder, wanted)
+            except RuntimeError as error:
+                pytest.skip(f"no index of packages can be reached: {error}")
+        return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +17,7 @@ import click
 from sinara.cli.containerize import containerize
 from sinara.cli.output import counted, print_json, say
 from sinara.cli.scope import Scope, find_scope, scope_options
+from sinara.cli.signals import ended_by_signals
 from sinara.errors import EntityNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ _run = click.option("--run", "run_id", help="Of this run, or the beginning of it
 
 
 @click.group("model")
-def command() -> None:
+@click.pass_context
+def command(context: click.Context) -> None:
     """Serve a saved model, test it, make an image of it, get its files out."""
+    context.with_resource(ended_by_signals())
 
 
 command.add_command(containerize)
@@ -56,17 +59,17 @@ def serve(entity: str, run_id: str | None, port: int, host: str, **chosen: str |
     from sinara.serving import server as servers
     from sinara.serving.entity import unpack
 
-    with _saved(entity, run_id, chosen) as saved:
-        _warn_of_packages(saved)
-        bento = unpack(saved, Path(tempfile.mkdtemp(prefix="sinara-bento-")))
-        version = saved.info.version
-    out = sys.stderr.fileno()
-    with servers.start(bento, port=port, host=host, out=out, keep=False) as server:
-        say(server.url)
-        click.echo(f"Serving {version}. End it with Ctrl-C.", err=True)
-        sys.stdout.flush()
-        _wait(server)
-        return 0 if server.alive() else 1
+    with tempfile.TemporaryDirectory(prefix="sinara-bento-", ignore_cleanup_errors=True) as folder:
+        with _saved(entity, run_id, chosen) as saved:
+            _warn_of_packages(saved)
+            bento = unpack(saved, Path(folder))
+            version = saved.info.version
+        out = sys.stderr.fileno()
+        with servers.start(bento, port=port, host=host, out=out, gone=(bento,)) as server:
+            say(server.url)
+            say(f"Serving {version}. End it with Ctrl-C.", err=True)
+            sys.stdout.flush()
+            return _wait(server)
 
 
 @command.command("test")
@@ -285,15 +288,12 @@ def _warn_of_packages(saved: SavedService) -> None:
         say(f"warning: made with {line}", err=True)
 
 
-def _wait(server: Any) -> None:
-    """Wait for the end of a server, or for a signal that ends us."""
-    import signal
-
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: ended.set())
+def _wait(server: Any) -> int:
+    """Wait for the end of a server, or for whoever ends us; return the exit code."""
     try:
-        while server.alive() and not ended.wait(0.2):
-            pass
+        while server.alive():
+            time.sleep(0.2)
     except KeyboardInterrupt:
         click.echo("Ended.", err=True)
+        return 0
+    return 1

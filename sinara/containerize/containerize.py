@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sinara.containerize.free import is_named, named_digest, pushed_digest
+from sinara.containerize.free import check_archive, is_named, named_digest, pushed_digest
 from sinara.containerize.recipe import ABOUT, make_recipe
 from sinara.containerize.sbom import FILE as SBOM
 from sinara.containerize.values import Containerized, Plan, Request
@@ -16,14 +17,16 @@ from sinara.containerize.verify import verify
 from sinara.errors import SinaraError, UsageError
 from sinara.images.backends import Means, choose
 from sinara.images.reference import parse_reference
-from sinara.images.values import Built, Say
-from sinara.names import StepName, image_name, parse_full_name
+from sinara.images.values import Backend, Built, Say
+from sinara.names import StepName, image_name, parse_full_name, shown
 from sinara.serving.entity import samples_of
 from sinara.serving.find import holds_service, published_service
 from sinara.settings import Settings
 from sinara.settings.images import base_image
 from sinara.store import Note, StepStore, open_store
 from sinara.store.api import cache_folder
+
+_PLATFORM = re.compile(r"linux/[a-z0-9_]+(?:/[a-z0-9]+)?")
 
 
 def complete(settings: Settings, request: Request) -> Request:
@@ -58,6 +61,12 @@ def complete(settings: Settings, request: Request) -> Request:
         )
     if request.wheelhouse is not None and not request.wheelhouse.is_dir():
         raise UsageError(f"The wheelhouse {request.wheelhouse} is no folder.")
+    if request.platform is not None and not _PLATFORM.fullmatch(request.platform):
+        raise UsageError(
+            f"--platform: {shown(request.platform)} cannot be: write linux/amd64 or linux/arm64."
+        )
+    if request.archive is not None:
+        check_archive(request.archive)
     return request
 
 
@@ -75,6 +84,7 @@ def planned(settings: Settings, entity: str, run_id: str, request: Request) -> I
         ServiceError: If the entity holds no service.
         CorruptError: If it is not what was published.
         BadNameError: If its names cannot be an image's.
+        UsageError: If what builds it does not build on such a base, or keeps no images.
         ImageError: If nothing here can build it.
     """
     step, name = parse_full_name(entity)
@@ -87,6 +97,7 @@ def planned(settings: Settings, entity: str, run_id: str, request: Request) -> I
         image = image_name(request.registry, step, run_id, name if others else None)
         means = Means(request.insecure, cache_folder("layers"), request.archive)
         backend, why = choose(request.backend or None, means)
+        _check_base(backend, request.base)
         if backend.name == "direct" and not (request.push or request.archive):
             raise UsageError(
                 "direct keeps no images on this machine: add --push, or --archive FILE."
@@ -152,6 +163,18 @@ def containerize(
         archive=str(request.archive or ""),
     )
     return _noted(settings, plan, built, done)
+
+
+def _check_base(backend: Backend, base: str) -> None:
+    """Check that a backend can build on a base image of this name."""
+    if backend.name == "direct":
+        return
+    if base.startswith(("oci:", "oci-archive:")):
+        raise UsageError(
+            f"{backend.name} builds on an image of its own storage or of a registry, and {base} is "
+            "a file's: take --backend direct, or load it and name what it is called then."
+        )
+    parse_reference(base)
 
 
 def _noted(settings: Settings, plan: Plan, built: Built, done: Containerized) -> Containerized:

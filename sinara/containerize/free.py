@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 
-from sinara.errors import ImageError
+from sinara.errors import ArchiveError, ImageError, UsageError
+from sinara.images.files import TarFiles
+from sinara.images.layout import is_layout
 from sinara.images.manifest import machine_platform
 from sinara.images.reference import Reference, parse_reference
 from sinara.images.registry import Registry
 from sinara.images.values import Backend, Built
+
+
+def check_archive(file: Path) -> None:
+    """Check that an image may be written to a file: it is not there, or holds an image.
+
+    Raises:
+        UsageError: If something else would be lost, or there is no such folder.
+    """
+    if not file.parent.is_dir():
+        raise UsageError(f"--archive: there is no folder {file.parent}.")
+    if not file.exists():
+        return
+    try:
+        with contextlib.closing(TarFiles(file)) as files:
+            holds_image = is_layout(files)
+    except (ArchiveError, ImageError):
+        holds_image = False
+    if not holds_image:
+        raise UsageError(f"--archive: {file} is there already and holds no image. It stays.")
 
 
 def is_named(backend: Backend, built: Built, image: str) -> bool:

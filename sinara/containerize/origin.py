@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sinara.containerize.labels import ENTITY, MANIFEST, origin_in
-from sinara.errors import ImageError, RegistryError, SinaraError
+from sinara.errors import BadNameError, ImageError, RegistryError, SinaraError
 from sinara.images import content
 from sinara.images.backends import local_engines
 from sinara.images.origin import ARCHIVE, LAYOUT, SAVED, ImageSource, open_source
@@ -24,14 +23,19 @@ from sinara.settings import Settings
 from sinara.store import open_store
 
 _TIMEOUT = 10.0  # seconds for an answer of a registry: somebody waits
-_OURS = re.compile(r"[^\s:]+(?::[0-9]+/[^\s:]+)?:run-[0-9]{2}-[^\s/]+|\S+@sha256:[0-9a-f]{64}")
 
 
 def is_image(text: str) -> bool:
-    """Return whether a person means an image and not an entity: its tag is a run, or it says so."""
+    """Return whether a person means an image and not an entity: it has a tag, or it says so."""
     if text.startswith((LAYOUT, ARCHIVE, SAVED)):
         return True
-    return "://" not in text and _OURS.fullmatch(text) is not None
+    if "://" in text or ":" not in text or Path(text).exists():
+        return False
+    try:
+        name = parse_reference(text)
+    except BadNameError:
+        return False
+    return bool(name.tag or name.digest)
 
 
 def image_labels(image: str, insecure: Sequence[str] = ()) -> dict[str, str]:

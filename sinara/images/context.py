@@ -30,7 +30,7 @@ from sinara.errors import ImageError
 from sinara.images import dockerfile, inside, sources
 from sinara.images.values import Recipe
 
-_PIN = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==([A-Za-z0-9.!+_-]+)")
+PIN = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==([A-Za-z0-9.!+_-]+)")
 _ELF = b"\x7fELF"
 
 
@@ -93,7 +93,7 @@ def pins(file: Path) -> list[str]:
     except (OSError, UnicodeError) as error:
         raise ImageError(f"{file} cannot be read: {_why(error)}.") from None
     for number, line in enumerate(lines, 1):
-        if line and not _PIN.fullmatch(line):
+        if line and not PIN.fullmatch(line):
             raise ImageError(
                 f"{file}, line {number} is no name==version: an image takes pins and nothing else. "
                 "Make the entity again with pinned packages."

@@ -46,6 +46,7 @@ from sinara.images.origin import ImageSource, RegistrySource, open_source, read_
 from sinara.images.push import complete, copy_layers, push
 from sinara.images.values import BENTO, PACKAGES, Built, Recipe, Running, Say
 
+_STORED = "localhost"  # without a port: what engines put before names that belong to no registry
 _OURS = 3  # layers that a build lays over the base
 
 
@@ -194,6 +195,12 @@ class Direct:
     def _open(self, recipe: Recipe) -> ImageSource:
         """Open the base, unless that asks a network that must not be asked."""
         source = open_source(recipe.base, platform=recipe.platform, insecure=self._insecure)
+        if isinstance(source, RegistrySource) and source.registry.host == _STORED:
+            source.close()
+            raise ImageError(
+                f"{recipe.base} is a name in the storage of an engine, which direct does not read. "
+                "Name a base in a registry, oci:FOLDER or oci-archive:FILE."
+            )
         far = isinstance(source, RegistrySource) and not is_loopback(source.registry.host)
         if recipe.offline and far:
             source.close()

@@ -25,6 +25,7 @@ from sinara.images.context import Place, prepared
 from sinara.images.finish import finish, write_folder
 from sinara.images.hosts import is_plain
 from sinara.images.inside import LAYER_TIME
+from sinara.images.manifest import same_platform
 from sinara.images.reference import parse_reference
 from sinara.images.values import Built, Recipe, Running, Say
 
@@ -80,7 +81,10 @@ class _Containers:
             ImageError: With the builder's last lines.
         """
         base = parse_reference(recipe.base)
-        if self._look(recipe.base) is None:
+        here = self._look(recipe.base)
+        if here is not None and (recipe.offline or base.registry == "localhost"):
+            check_platform(here, recipe, self.name)
+        if here is None:
             if recipe.offline:
                 raise no_base(recipe.base, self.name)
             # spelled out, or every registry that this machine searches is asked for it
@@ -92,6 +96,12 @@ class _Containers:
             made = self._look(_bare(place.id_file.read_text("utf-8")))
             if made is None:
                 raise ImageError(f"{self.name} does not know the image that it has just built.")
+            volume = dockerfile.volume_in_the_way(made.config["config"].get("Volumes") or ())
+            if volume:
+                raise ImageError(
+                    f"The base image {recipe.base} declares a volume at {volume}, which would take "
+                    "the packages away. Use one without, or --backend direct."
+                )
             config = finish(made.config, recipe.labels, recipe.epoch)
             id_ = write_folder(place.root / "finished", config)
             check(ask(self._pull(place)), f"{self.name} could not store the image")
@@ -230,6 +240,23 @@ def no_base(base: str, engine: str) -> ImageError:
         f"The base image {base} is not in {engine}'s storage, and offline nothing is fetched. "
         f"Fetch it first: {engine} pull {base}"
     )
+
+
+def check_platform(here: Known, recipe: Recipe, engine: str) -> None:
+    """Check that a base image is for the platform that is asked for.
+
+    Raises:
+        ImageError: If it is for another one.
+    """
+    found = f"{here.config['os']}/{here.config['architecture']}"
+    asked = recipe.platform or found
+    if not same_platform(found, "/".join(asked.split("/")[:2])):
+        fetch = f"{engine} pull --platform {asked} {recipe.base}"
+        local = parse_reference(recipe.base).registry == "localhost"
+        raise ImageError(
+            f"The base image {recipe.base} in {engine}'s storage is for {found}, not for {asked}. "
+            + ("Name another one." if local else f"Fetch the other one first: {fetch}")
+        )
 
 
 def check(done: Done, what: str) -> None:

@@ -167,6 +167,9 @@ def _port(program: str, name: str) -> int:
     done = ask([program, "port", name, f"{PORT}/tcp"])
     found = _ADDRESS.search(done.out)
     if done.code != 0 or found is None:
+        container = Container(program, name, "")
+        if not container.alive():
+            raise ImageError(f"The image ended at once. Its last lines:\n{container.log()}")
         raise ImageError(f"{program} does not tell the port of the container: {done.reason}")
     return int(found[1])
 

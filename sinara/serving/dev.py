@@ -27,7 +27,8 @@ def start(service: Any, *, debug: bool = False, port: int = 5000) -> Server:
         folder = service.folder if isinstance(service, LoadedService) else _unsaved(service, place)
         out = os.dup(2) if debug else None
         try:
-            server = servers.start(folder, port=port if _is_free(port) else 0, out=out)
+            free = port if _is_free(port) else 0
+            server = servers.start(folder, port=free, out=out, gone=(place,))
         finally:
             if out is not None:
                 os.close(out)

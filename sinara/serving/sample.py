@@ -108,6 +108,8 @@ def _column(name: str, series: Any, optional: bool) -> dict[str, Any]:
         categories = as_json(series.cat.categories)
         dtype = str(series.cat.categories.dtype)
     kind = _type_of(name, series, dtype)
+    if optional and dtype.startswith(("int", "uint", "bool")):
+        dtype = "float64" if dtype[0] in "iu" else "object"  # as pandas has them, with one missing
     return {
         "name": name,
         "type": kind,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.server
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -22,6 +24,7 @@ USER, PASSWORD = "alice", "s3cret-word"
 # bcrypt of PASSWORD, 2⁴ rounds: what the registry reads, and the standard library cannot make.
 _HTPASSWD = "$2b$04$3q1rwu9Ql/y5cyvgyRwtS.qvAQGazBkQpSityxHUNMW21rbNJeCWi"
 _START_SECONDS = 20
+_OTHERS_SECONDS = 120  # that other workers may need it longer
 INSTALL = "docker-registry is not installed: apt-get install -y docker-registry"
 
 
@@ -76,6 +79,36 @@ def registry(folder: Path, *, login: bool = False) -> Iterator[RunningRegistry]:
     finally:
         process.kill()
         process.wait(10)
+
+
+@contextlib.contextmanager
+def shared_registry(parent: Path) -> Iterator[RunningRegistry]:
+    """Give the registry that all workers of one test session share; who started it ends last."""
+    told, users = parent / "registry.json", parent / "registry-users"
+    mine = users / str(os.getpid())
+    with contextlib.ExitStack() as stack:
+        with _locked(parent / "registry-lock"):
+            users.mkdir(exist_ok=True)
+            owner = not told.exists()
+            if owner:
+                made = stack.enter_context(registry(parent / "registry"))
+                told.write_text(json.dumps([made.host, str(made.folder)]))
+            mine.touch()
+        host, folder = json.loads(told.read_text())
+        try:
+            yield RunningRegistry(host, Path(folder))
+        finally:
+            mine.unlink()
+            end = time.monotonic() + _OTHERS_SECONDS
+            while owner and any(users.iterdir()) and time.monotonic() < end:
+                time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with file.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

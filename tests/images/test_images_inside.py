@@ -79,3 +79,11 @@ def test_secrets_reach_the_installer_as_variables(build: Path):
     assert given["SSL_CERT_FILE"] == given["PIP_CERT"] == str(inside.SECRETS / "ca")
     assert given["UV_CONFIG_FILE"] == str(inside.SECRETS / "uv")
     assert "UV_DEFAULT_INDEX" not in os.environ
+
+
+def test_an_image_of_another_model_is_no_base(build: Path):
+    inside.SITE.mkdir()
+    (inside.SITE / "left.py").write_text("x = 1\n")
+
+    with pytest.raises(SystemExit, match="it is an image of another model"):
+        inside.main()

@@ -73,6 +73,8 @@ def test_columns_can_be_made_optional():
     found = read_sample(FRAME, optional=["count"])
 
     assert next(c for c in found.input["columns"] if c["name"] == "count")["nullable"]
+    table = as_input({"input": found.input}, [{"name": "a"}, {"name": "b", "count": 3}])
+    assert table["count"].isna().tolist() == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,9 @@ class ServedModel:
         """Return one answer per row, as JSON can hold it: numbers that are none become null.
 
         Args:
-            rows: Rows as JSON gives them: dictionaries, nested lists or single values.
+            rows: Rows as JSON gives them: dictionaries, nested lists or single values; or an array.
         """
-        if not rows:
+        if not len(rows):
             return []
         answers = as_json(self._predict(self._model, self.description, rows))
         if not isinstance(answers, list) or len(answers) != len(rows):
