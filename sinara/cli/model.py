@@ -80,7 +80,7 @@ def serve(entity: str, run_id: str | None, port: int, host: str, **chosen: str |
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
-    help="How far a number may be off, as a share of it. [default: the samples' own, 1e-6]",
+    help="How far a number may be off, as a share of it. [default: the samples' own]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def test(

@@ -16,7 +16,7 @@ from sinara.serving.values import Outcome, Sample, Samples
 
 SECONDS = 60.0  # that one answer may take
 _LARGEST_ANSWER = 256 << 20
-_ABSOLUTE = 1e-9  # how far a number near zero may be off
+_ABSOLUTE = 0.01  # how far a number near zero may be off, as a share of the tolerance
 
 
 def replay(
@@ -161,6 +161,6 @@ def _is_number(value: Any) -> bool:
 
 def _is_close(expected: float, found: float, tolerance: float) -> bool:
     try:
-        return math.isclose(expected, found, rel_tol=tolerance, abs_tol=_ABSOLUTE)
+        return math.isclose(expected, found, rel_tol=tolerance, abs_tol=tolerance * _ABSOLUTE)
     except OverflowError:  # a whole number that no float holds
         return expected == found
