@@ -56,17 +56,19 @@ def serve(entity: str, run_id: str | None, port: int, host: str, **chosen: str |
     from sinara.serving import server as servers
     from sinara.serving.entity import unpack
 
-    with _saved(entity, run_id, chosen) as saved:
-        _warn_of_packages(saved)
-        bento = unpack(saved, Path(tempfile.mkdtemp(prefix="sinara-bento-")))
-        version = saved.info.version
-    out = sys.stderr.fileno()
-    with servers.start(bento, port=port, host=host, out=out, keep=False) as server:
-        say(server.url)
-        click.echo(f"Serving {version}. End it with Ctrl-C.", err=True)
-        sys.stdout.flush()
-        _wait(server)
-        return 0 if server.alive() else 1
+    # Removed here if it never comes to serving, else by what serves, however this process ends
+    with tempfile.TemporaryDirectory(prefix="sinara-bento-", ignore_cleanup_errors=True) as place:
+        with _saved(entity, run_id, chosen) as saved:
+            _warn_of_packages(saved)
+            bento = unpack(saved, Path(place))
+            version = saved.info.version
+        out = sys.stderr.fileno()
+        with servers.start(bento, port=port, host=host, out=out, keep=False) as server:
+            say(server.url)
+            click.echo(f"Serving {version}. End it with Ctrl-C.", err=True)
+            sys.stdout.flush()
+            _wait(server)
+            return 0 if server.alive() else 1
 
 
 @command.command("test")
