@@ -18,7 +18,8 @@ from tests.containerize.conftest import Containerize
 from tests.hostile_archives import CORPUS
 from tests.served import Served, forge_service, with_model
 
-TARS = [one for one in CORPUS if one.kind == "tar"]
+FINE = {"tar-many", "tar-bomb-behind-the-end"}  # beyond the small limits of that corpus only
+TARS = [one for one in CORPUS if one.kind == "tar" and one.name not in FINE]
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_a_hostile_bento_is_refused_by_every_command(
         assert "Traceback" not in answer.err
         assert answer.out == ""
         assert len([line for line in answer.err.splitlines() if line.startswith("sinara:")]) == 1
-    assert list(hostile.iterdir()) == []
+    assert [path.name for path in hostile.iterdir() if path.name != "secret"] == []
     assert not (tmp_path / "x.tar").exists()
     files = tmp_path / "files"
     assert not files.exists() or list(files.iterdir()) == []
@@ -95,8 +96,8 @@ def test_looking_at_a_model_never_unpickles_it(
 
     for words in (
         ("entity", "list"),
-        ("entity", "show", "evil.service"),
-        ("entity", "verify", "evil.service"),
+        ("entity", "show", "service", "--step", "evil"),
+        ("entity", "verify", "service", "--step", "evil"),
         ("model", "requirements", "evil.service"),
         ("model", "samples", "evil.service"),
         ("model", "extract-artifacts", "evil.service", str(tmp_path / "files")),
