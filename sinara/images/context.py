@@ -118,7 +118,7 @@ def _fill(root: Path, recipe: Recipe) -> Place:
         used = [build / "inside.py"]
         if recipe.wheelhouse is not None:
             used += _copy_wheels(recipe.wheelhouse, build / "wheels", wanted)
-        if uv := find_uv():
+        if uv := find_linux_uv():
             shutil.copyfile(uv, build / "uv")
         for source, name in ((recipe.code, "code"), (recipe.model, "model")):
             _copy_tree(source, place.context / name)
@@ -131,7 +131,7 @@ def _fill(root: Path, recipe: Recipe) -> Place:
         ) from None
 
 
-def find_uv() -> Path | None:
+def find_linux_uv() -> Path | None:
     """Return the uv of this machine, if a Linux could run it."""
     beside = Path(sys.executable).with_name("uv")
     found = [beside, *map(Path, filter(None, [shutil.which("uv")]))]

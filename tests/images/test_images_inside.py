@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sinara.images import inside
-from sinara.images.context import find_uv
+from sinara.images.context import find_linux_uv
 from tests.containers import PYTHON, wheel
 
 
@@ -36,7 +36,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_packages_are_compiled_and_tell_nothing_of_the_build(
     build: Path, monkeypatch: pytest.MonkeyPatch, installer: str
 ):
-    uv = find_uv()
+    uv = find_linux_uv()
     if installer == "uv" and uv:
         shutil.copy(uv, build / "BUILD" / "uv")
     monkeypatch.setenv("PATH", "/nowhere")
