@@ -25,7 +25,8 @@ class Recipe:
         code: A folder whose content goes to :data:`BENTO`.
         model: A folder whose content goes there too, in the layer above.
         labels: Of the image.
-        epoch: Every time stamp in the image, in seconds since 1970.
+        epoch: When the image was made, as its configuration says: seconds since 1970. Files in its
+            layers have one time that never changes (:data:`sinara.images.inside.LAYER_TIME`).
         platform: ``linux/amd64``; None: the machine's.
         wheelhouse: A folder of wheels to take packages from instead of an index.
         offline: Nothing but the wheelhouse and the base image that is here is asked.
