@@ -63,11 +63,17 @@ def serve(entity: str, run_id: str | None, port: int, host: str, **chosen: str |
             bento = unpack(saved, Path(place))
             version = saved.info.version
         out = sys.stderr.fileno()
-        with servers.start(bento, port=port, host=host, out=out, keep=False) as server:
+        with (
+            servers.start(bento, port=port, host=host, out=out, keep=False) as server,
+            _told_to_end() as told,  # before anybody reads the address and can say so
+        ):
             say(server.url)
             click.echo(f"Serving {version}. End it with Ctrl-C.", err=True)
             sys.stdout.flush()
-            _wait(server)
+            while server.alive() and not told.wait(0.2):
+                pass
+            if told.is_set():
+                click.echo("Ended.", err=True)
             return 0 if server.alive() else 1
 
 
@@ -287,15 +293,16 @@ def _warn_of_packages(saved: SavedService) -> None:
         say(f"warning: made with {line}", err=True)
 
 
-def _wait(server: Any) -> None:
-    """Wait for the end of a server, or for a signal that ends us."""
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C, or a signal that ends us, sets."""
     import signal
 
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: ended.set())
+    told = threading.Event()
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in ending}
     try:
-        while server.alive() and not ended.wait(0.2):
-            pass
-    except KeyboardInterrupt:
-        click.echo("Ended.", err=True)
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
