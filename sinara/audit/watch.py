@@ -40,6 +40,7 @@ HOME = (
     ".local/share/jupyter",
 )  # fmt: skip
 _PYTHON = (".py", ".pyc", ".so", ".pyi", ".pth", ".egg-link")
+_UNPACKING = os.path.join("sinara", "extract", "")
 _CACHE = f"{os.sep}__pycache__{os.sep}"
 _SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "ash")
 _WORD = re.compile(r"[\w./+-]{1,100}", re.ASCII)
@@ -81,7 +82,7 @@ class Watch:
             "os.listdir": self.listed,
             "os.scandir": self.listed,
             "os.rename": self.renamed,
-            "os.mkdir": lambda given: self.wrote(given[0]),
+            "os.mkdir": self.made,
             "os.remove": self.removed,
             "os.rmdir": self.removed,
             "shutil.rmtree": self.removed,
@@ -151,7 +152,7 @@ class Watch:
         path, mode, flags = given
         if len(self.known) < 2 * MOST:
             self.known.add(given)
-        if type(path) is int or path == self.log:
+        if type(path) is int or path == self.log or (mode is None and _is_in_folder(path)):
             return
         kind = "w" if flags & _ACCESS else "r"
         if not self.is_new(kind, path):
@@ -186,6 +187,11 @@ class Watch:
             return
         if met or self.is_new("w", path):
             self.note("w", name, os.path.lexists(name))
+
+    def made(self, given: tuple[Any, ...]) -> None:
+        """Note a folder that is made, unless its name counts from an open folder."""
+        if not (isinstance(given[2], int) and given[2] >= 0):
+            self.wrote(given[0])
 
     def removed(self, given: tuple[Any, ...]) -> None:
         """Note a file or a tree that is removed, unless its name counts from an open folder."""
@@ -248,6 +254,16 @@ class Watch:
             return
         if self.is_new("a", where):
             self.note("a", where)
+
+
+def _is_in_folder(path: object) -> bool:
+    """Return whether our own unpacking opens it, whose names count from an open folder.
+
+    The event does not tell that folder, and the name would be taken for one of the current folder.
+    """
+    if os.path.isabs(path):  # type: ignore[arg-type]
+        return False
+    return _UNPACKING in sys._getframe(3).f_code.co_filename
 
 
 def listing_digest(folder: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -109,29 +107,13 @@ def containerize(
         tell: Callable[[str], None] = partial(say, err=True)
         loud = verbose or plan.backend.name == "direct"  # which says what it does, in few lines
         log = tell if loud else _nothing
-        with ended_by_signals():
-            done = containerizing.containerize(scope.settings, plan, request, tell, log)
+        done = containerizing.containerize(scope.settings, plan, request, tell, log)
     _tell(done, as_json)
     return 0
 
 
 def _nothing(line: str) -> None:
     """Pass over a line of a builder's log: its last ones are in the error, if it fails."""
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """End as Ctrl-C does when a service manager or a closed terminal says so: nothing stays."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _ask(question: str, mandatory: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +17,7 @@ import click
 from sinara.cli.containerize import containerize
 from sinara.cli.output import counted, print_json, say
 from sinara.cli.scope import Scope, find_scope, scope_options
+from sinara.cli.signals import ended_by_signals
 from sinara.errors import EntityNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ _run = click.option("--run", "run_id", help="Of this run, or the beginning of it
 
 
 @click.group("model")
-def command() -> None:
+@click.pass_context
+def command(context: click.Context) -> None:
     """Serve a saved model, test it, make an image of it, get its files out."""
+    context.with_resource(ended_by_signals())
 
 
 command.add_command(containerize)
@@ -56,25 +59,14 @@ def serve(entity: str, run_id: str | None, port: int, host: str, **chosen: str |
     from sinara.serving import server as servers
     from sinara.serving.entity import unpack
 
-    # Removed here if it never comes to serving, else by what serves, however this process ends
-    with tempfile.TemporaryDirectory(prefix="sinara-bento-", ignore_cleanup_errors=True) as place:
+    with tempfile.TemporaryDirectory(prefix="sinara-bento-", ignore_cleanup_errors=True) as folder:
         with _saved(entity, run_id, chosen) as saved:
             _warn_of_packages(saved)
-            bento = unpack(saved, Path(place))
+            bento = unpack(saved, Path(folder))
             version = saved.info.version
         out = sys.stderr.fileno()
-        with (
-            servers.start(bento, port=port, host=host, out=out, keep=False) as server,
-            _told_to_end() as told,  # before anybody reads the address and can say so
-        ):
-            say(server.url)
-            click.echo(f"Serving {version}. End it with Ctrl-C.", err=True)
-            sys.stdout.flush()
-            while server.alive() and not told.wait(0.2):
-                pass
-            if told.is_set():
-                click.echo("Ended.", err=True)
-            return 0 if server.alive() else 1
+        with servers.start(bento, port=port, host=host, out=out, gone=(bento,)) as server:
+            return _wait(server, version)
 
 
 @command.command("test")
@@ -85,7 +77,7 @@ def serve(entity: str, run_id: str | None, port: int, host: str, **chosen: str |
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
-    help="How far a number may be off, as a share of it. [default: the samples' own, 1e-6]",
+    help="How far a number may be off, as a share of it. [default: the samples' own]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def test(
@@ -293,16 +285,15 @@ def _warn_of_packages(saved: SavedService) -> None:
         say(f"warning: made with {line}", err=True)
 
 
-@contextmanager
-def _told_to_end() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C, or a signal that ends us, sets."""
-    import signal
-
-    told = threading.Event()
-    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda *_: told.set()) for number in ending}
-    try:
-        yield told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _wait(server: Any, version: str) -> int:
+    """Tell the address, wait for its end or for whoever ends us; return the exit code."""
+    try:  # whoever reads the address may end us at once
+        say(server.url)
+        say(f"Serving {version}. End it with Ctrl-C.", err=True)
+        sys.stdout.flush()
+        while server.alive():
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        click.echo("Ended.", err=True)
+        return 0
+    return 1

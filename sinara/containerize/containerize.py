@@ -17,7 +17,7 @@ from sinara.containerize.verify import verify
 from sinara.errors import RegistryError, SinaraError, UsageError
 from sinara.images.backends import Means, choose
 from sinara.images.reference import parse_reference
-from sinara.images.values import Built, Say
+from sinara.images.values import Backend, Built, Say
 from sinara.names import StepName, image_name, parse_full_name, shown
 from sinara.serving.entity import samples_of
 from sinara.serving.find import holds_service, published_service
@@ -84,6 +84,7 @@ def planned(settings: Settings, entity: str, run_id: str, request: Request) -> I
         ServiceError: If the entity holds no service.
         CorruptError: If it is not what was published.
         BadNameError: If its names cannot be an image's.
+        UsageError: If what builds it does not build on such a base, or keeps no images.
         ImageError: If nothing here can build it.
     """
     step, name = parse_full_name(entity)
@@ -96,6 +97,7 @@ def planned(settings: Settings, entity: str, run_id: str, request: Request) -> I
         image = image_name(request.registry, step, run_id, name if others else None)
         means = Means(request.insecure, cache_folder("layers"), request.archive)
         backend, why = choose(request.backend or None, means)
+        _check_base(backend, request.base)
         if backend.name == "direct" and not (request.push or request.archive):
             raise UsageError(
                 "direct keeps no images on this machine: add --push, or --archive FILE."
@@ -141,6 +143,8 @@ def containerize(
         if not was_there:
             backend.tag(built, image)
         named = True
+        if request.push and not digest:  # somebody may have been quicker meanwhile
+            digest = pushed_digest(built, image, request.platform, request.insecure)
         if request.push and not digest:
             say(f"Sending it to {parse_reference(image).located().registry}")
             digest = _push(plan, built, request, log)
@@ -161,6 +165,18 @@ def containerize(
         archive=str(request.archive or ""),
     )
     return _noted(settings, plan, built, done)
+
+
+def _check_base(backend: Backend, base: str) -> None:
+    """Check that a backend can build on a base image of this name."""
+    if backend.name == "direct":
+        return
+    if base.startswith(("oci:", "oci-archive:")):
+        raise UsageError(
+            f"{backend.name} builds on an image of its own storage or of a registry, and {base} is "
+            "a file's: take --backend direct, or load it and name what it is called then."
+        )
+    parse_reference(base)
 
 
 def _push(plan: Plan, built: Built, request: Request, log: Say) -> str:

@@ -9,7 +9,7 @@ from sinara.containerize.labels import image_labels
 from sinara.containerize.sbom import FILE as SBOM
 from sinara.containerize.sbom import bill_of_materials
 from sinara.containerize.values import Request
-from sinara.errors import CorruptError
+from sinara.errors import CorruptError, ServiceError
 from sinara.images.values import Recipe
 from sinara.serving.entity import origin_of, unpack
 from sinara.serving.values import LINEAGE, REQUIREMENTS, SAMPLES, SAVE_INFO, SERVICE, SavedService
@@ -35,6 +35,7 @@ def make_recipe(
 
     Raises:
         CorruptError: If the service is not what was saved.
+        ServiceError: If it holds what an image says of itself.
         ArchiveError: If its archive is hostile.
     """
     code, model = folder / "code", folder / "model"
@@ -43,6 +44,10 @@ def make_recipe(
     for path in saved.info.weights:
         _move(code, model, path)
     about = model / ABOUT
+    if (code / ABOUT).exists() or about.exists():
+        raise ServiceError(
+            f"The bento holds {ABOUT!r}, where an image says what it is. Rename that in the bento."
+        )
     about.mkdir()
     for name in (SERVICE, SAMPLES, LINEAGE, SAVE_INFO):
         shutil.copyfile(saved.folder / name, about / name)
@@ -66,8 +71,6 @@ def make_recipe(
 
 def _move(code: Path, model: Path, name: str) -> None:
     parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts:
-        raise CorruptError(f"service.json names the file {name!r}, which is none of a bento.")
     source, target = code.joinpath(*parts), model.joinpath(*parts)
     if not source.is_file() or source.is_symlink():
         raise CorruptError(

@@ -11,13 +11,14 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
+import hashlib
 import lzma
 import os
 import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from sinara.errors import ArchiveError
 from sinara.extract.limits import Limits, Meter
@@ -48,7 +49,11 @@ _KINDS = {
 
 
 def extract_tar(
-    archive: str | os.PathLike[str], folder: str | os.PathLike[str], *, limits: Limits | None = None
+    archive: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    limits: Limits | None = None,
+    sha256: str | None = None,
 ) -> None:
     """Unpack a tar, plain or compressed by gzip, bzip2 or xz, into ``folder``.
 
@@ -56,6 +61,8 @@ def extract_tar(
         archive: A local file.
         folder: Made if it is missing; files in it that have the same names are replaced.
         limits: What to refuse.
+        sha256: What its bytes have to be. They are those that are unpacked, even if somebody
+            changes the file meanwhile.
 
     Raises:
         ArchiveError: If the archive is damaged, hostile or beyond the limits; ``folder`` is
@@ -65,9 +72,35 @@ def extract_tar(
     where = f"Archive {path}"
     with reported(where), path.open("rb") as file, new_tree(folder) as tree:
         meter = Meter(where, os.fstat(file.fileno()).st_size, allowed)
-        source = ForwardReader(plain(file), meter)
+        read = _Hashed(file)
+        source = ForwardReader(plain(cast(IO[bytes], read)), meter)
         with tarfile.open(fileobj=source, mode="r:", errors="surrogateescape") as tar:  # type: ignore[call-overload]
             _unpack(tar, source, tree, meter, allowed)
+        if sha256 is not None and read.digest() != sha256:
+            raise ArchiveError(f"{where} differs from its digest. Nothing was written.")
+
+
+class _Hashed:
+    """A file that is read from its beginning to its end, and the digest of what was read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._hash.update(data)
+        return data
+
+    def seek(self, position: int) -> int:
+        """Go back to the beginning."""
+        self._hash = hashlib.sha256()
+        return self._file.seek(position)
+
+    def digest(self) -> str:
+        while self.read(_PIECE):  # what follows the tar is of the file, too
+            pass
+        return self._hash.hexdigest()
 
 
 class ForwardReader:

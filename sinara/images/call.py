@@ -31,7 +31,8 @@ _LONGEST = 2000  # characters of a line
 _GRACE = 10.0  # seconds in which an interrupted builder removes what it began
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^/\s'\"@]*@")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
-_OURS = "sinara: "  # of inside.py: the reason, whatever the builder says afterwards
+# Of inside.py: the reason, whatever the builder says afterwards, also of the words that it ran.
+_OURS = re.compile(r"(?:#\d+ )?(?:[\d.]+ )?sinara: (.*)")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Done:
     @property
     def reason(self) -> str:
         """Why it failed, in one line."""
-        ours = [line.partition(_OURS)[2] for line in self.lines if _OURS in line]
+        ours = [match[1] for match in map(_OURS.match, self.lines) if match]
         said = [line for line in self.lines if line.strip()]
         errors = [line for line in said if line.lower().startswith("error")]
         return (ours or errors or said or [f"exit code {self.code}"])[-1]

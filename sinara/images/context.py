@@ -30,7 +30,7 @@ from sinara.errors import ImageError
 from sinara.images import dockerfile, inside, sources
 from sinara.images.values import Recipe
 
-_PIN = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==([A-Za-z0-9.!+_-]+)")
+PIN = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==([A-Za-z0-9.!+_-]+)")
 _ELF = b"\x7fELF"
 
 
@@ -93,7 +93,7 @@ def pins(file: Path) -> list[str]:
     except (OSError, UnicodeError) as error:
         raise ImageError(f"{file} cannot be read: {_why(error)}.") from None
     for number, line in enumerate(lines, 1):
-        if line and not _PIN.fullmatch(line):
+        if line and not PIN.fullmatch(line):
             raise ImageError(
                 f"{file}, line {number} is no name==version: an image takes pins and nothing else. "
                 "Make the entity again with pinned packages."
@@ -118,7 +118,7 @@ def _fill(root: Path, recipe: Recipe) -> Place:
         used = [build / "inside.py"]
         if recipe.wheelhouse is not None:
             used += _copy_wheels(recipe.wheelhouse, build / "wheels", wanted)
-        if uv := find_uv():
+        if uv := find_linux_uv():
             shutil.copyfile(uv, build / "uv")
         for source, name in ((recipe.code, "code"), (recipe.model, "model")):
             _copy_tree(source, place.context / name)
@@ -131,7 +131,7 @@ def _fill(root: Path, recipe: Recipe) -> Place:
         ) from None
 
 
-def find_uv() -> Path | None:
+def find_linux_uv() -> Path | None:
     """Return the uv of this machine, if a Linux could run it."""
     beside = Path(sys.executable).with_name("uv")
     found = [beside, *map(Path, filter(None, [shutil.which("uv")]))]

@@ -4,7 +4,7 @@ No value of a user is ever written into it. What differs from image to image com
 argument, as a file of the context, or as a secret of the build, which no layer and no history
 keeps. The layers, the one that changes most often last::
 
-    base            as it is
+    base            as it is; whatever user it names, root lays out what follows
     requirements    one small file: with the base, what decides whether the next one is made again
     packages        the only command that is run: :mod:`sinara.images.inside`
     code
@@ -17,11 +17,11 @@ of somebody else's image, with its date, for ours.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sinara.images.inside import BUILD, CACHE, REQUIREMENTS
 from sinara.images.runtime import CMD, ENTRYPOINT, EXPOSED, WORKING_FOLDER, environment
-from sinara.images.values import BENTO, USER
+from sinara.images.values import BENTO, PACKAGES, USER
 
 SECRETS = ("settings", "uv", "ca")
 _PROBE = (
@@ -41,6 +41,7 @@ def text() -> str:
     return f"""\
 ARG BASE
 FROM ${{BASE}}
+USER 0:0
 ARG SINARA_PYTHON
 ARG SINARA_INPUTS
 COPY requirements.txt {REQUIREMENTS}
@@ -58,6 +59,14 @@ HEALTHCHECK {every} --retries={HEALTH_RETRIES} CMD {_words(HEALTH_COMMAND)}
 ENTRYPOINT {_words(ENTRYPOINT)}
 CMD {_words(CMD)}
 """
+
+
+def volume_in_the_way(volumes: Iterable[str]) -> str:
+    """Return which volume of a base would swallow what is laid out in the build; empty if none.
+
+    What a command of a build writes into a volume, builders throw away.
+    """
+    return next((one for one in volumes if f"{PACKAGES}/".startswith(f"{one.rstrip('/')}/")), "")
 
 
 def arguments(base: str, python: str, inputs: str) -> list[str]:

@@ -81,10 +81,10 @@ class _Containers:
             ImageError: With the builder's last lines.
         """
         base = parse_reference(recipe.base)
-        there = self._look(recipe.base)
-        if there is not None and recipe.offline:
-            check_platform(there, recipe, self.name)
-        if there is None:
+        here = self._look(recipe.base)
+        if here is not None and (recipe.offline or base.registry == "localhost"):
+            check_platform(here, recipe, self.name)
+        if here is None:
             if recipe.offline:
                 raise no_base(recipe.base, self.name)
             # spelled out, or every registry that this machine searches is asked for it
@@ -96,6 +96,12 @@ class _Containers:
             made = self._look(_bare(place.id_file.read_text("utf-8")))
             if made is None:
                 raise ImageError(f"{self.name} does not know the image that it has just built.")
+            volume = dockerfile.volume_in_the_way(made.config["config"].get("Volumes") or ())
+            if volume:
+                raise ImageError(
+                    f"The base image {recipe.base} declares a volume at {volume}, which would take "
+                    "the packages away. Use one without, or --backend direct."
+                )
             config = finish(made.config, recipe.labels, recipe.epoch)
             id_ = write_folder(place.root / "finished", config)
             check(ask(self._pull(place)), f"{self.name} could not store the image")
@@ -236,18 +242,20 @@ def no_base(base: str, engine: str) -> ImageError:
     )
 
 
-def check_platform(base: Known, recipe: Recipe, engine: str) -> None:
-    """Check that a base image is for the platform that was asked for.
+def check_platform(here: Known, recipe: Recipe, engine: str) -> None:
+    """Check that a base image is for the platform that is asked for.
 
     Raises:
         ImageError: If it is for another one.
     """
-    found = f"{base.config.get('os')}/{base.config.get('architecture')}"
-    if recipe.platform and not same_platform(found, recipe.platform):
+    found = f"{here.config['os']}/{here.config['architecture']}"
+    asked = recipe.platform or found
+    if not same_platform(found, "/".join(asked.split("/")[:2])):
+        fetch = f"{engine} pull --platform {asked} {recipe.base}"
+        local = parse_reference(recipe.base).registry == "localhost"
         raise ImageError(
-            f"The base image {recipe.base} in {engine}'s storage is for {found}, and offline "
-            f"nothing is fetched. Fetch the other one first: "
-            f"{engine} pull --platform {recipe.platform} {recipe.base}"
+            f"The base image {recipe.base} in {engine}'s storage is for {found}, not for {asked}. "
+            + ("Name another one." if local else f"Fetch the other one first: {fetch}")
         )
 
 

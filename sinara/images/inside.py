@@ -42,6 +42,11 @@ def main() -> None:
             f"the base image has Python {found}, the model was made with {asked}. "
             f"Use a base image with Python {asked}."
         )
+    if SITE.is_dir() and any(SITE.iterdir()):
+        stop(
+            f"the base image has packages in {SITE} already: it is an image of another model. "
+            "Use the base image of that one."
+        )
     SITE.mkdir(parents=True, exist_ok=True)
     given = environment()
     uv = find_uv()

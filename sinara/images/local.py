@@ -1,7 +1,8 @@
 """An image's service started without a container engine, by this machine's own Python.
 
 It is not the image: the base's Python and libraries are not used. What is used is what was built,
-the packages and the service, out of the layers that were written.
+the packages and the service, out of the layers that were written. The process has a keeper, as each
+that sinara serves with on this machine: however we end, it ends too.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,8 @@ from sinara.images.values import BENTO, PACKAGES
 
 _LOG_BYTES = 64 << 10
 _LOG_LINES = 60
-_GRACE = 5.0  # seconds for an orderly end
+_KEEPER = (sys.executable, "-P", "-m", "sinara.serving.keeper")
+_END = 15.0  # seconds: three times the keeper's patience
 # The layers are our own: what they hold was counted when they were made.
 _LIMITS = Limits(max_files=1_000_000, max_ratio=2000.0)
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
@@ -39,7 +41,6 @@ class Process:
         self.how = how
         self._folder = folder
         self._process = process
-        self._stopped = False
 
     def alive(self) -> bool:
         """Return whether it has not ended."""
@@ -55,9 +56,14 @@ class Process:
 
     def stop(self) -> None:
         """End it with everything that it started, and remove its folder; may be called again."""
-        if not self._stopped:  # its number may be another's by now
-            _end(self._process)
-        self._stopped = True
+        with contextlib.suppress(OSError):
+            if self._process.stdin:
+                self._process.stdin.close()  # the lifeline
+        try:
+            self._process.wait(_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -78,12 +84,11 @@ def start(layers: Sequence[Path], python: Python) -> Process:
         port = _free_port()
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                _command(python, folder / "root", port),
-                stdin=subprocess.DEVNULL,
+                [*_KEEPER, "--", *_alone(_environ(folder, port)), *_command(python, folder, port)],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder / "root" / BENTO.strip("/"),
-                env=_environ(folder, port),
                 start_new_session=True,
             )
     except OSError as error:
@@ -95,8 +100,13 @@ def start(layers: Sequence[Path], python: Python) -> Process:
     return Process(folder, process, port, f"this machine's Python {python.version}")
 
 
-def _command(python: Python, root: Path, port: int) -> list[str]:
-    bento = str(root / BENTO.strip("/"))
+def _alone(environ: dict[str, str]) -> list[str]:
+    """Return the words that give a command these variables only; its keeper has ours."""
+    return ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environ.items())]
+
+
+def _command(python: Python, folder: Path, port: int) -> list[str]:
+    bento = str(folder / "root" / BENTO.strip("/"))
     words = [python.program, "-s", *ENTRYPOINT[1:], "serve", bento]
     return [*words, "--host", "127.0.0.1", "--port", str(port)]
 
@@ -114,27 +124,6 @@ def _environ(folder: Path, port: int) -> dict[str, str]:
         "PORT": str(port),
     }
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | ours
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        for pid in _session(process.pid):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-
-
-def _session(leader: int) -> list[int]:
-    """Return the processes of a session that are there; without /proc, its leader."""
-    if not Path("/proc").is_dir():
-        return [leader]
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError):
-            if os.getsid(int(entry.name)) == leader:
-                found.append(int(entry.name))
-    return found
 
 
 def _free_port() -> int:

@@ -77,10 +77,11 @@ def start(program: str, image: str) -> Container:
         ImageError: If it cannot be started; nothing of it is left then.
     """
     name = f"sinara-{uuid.uuid4().hex[:12]}"
+    _sweep(program)
     try:
         done, port = Done(1, "", ()), 0
         for way in _ways(program):
-            port, named = way.port, ["--name", name, "--label", f"{LABEL}={os.getpid()}"]
+            port, named = way.port, ["--name", name, "--label", f"{LABEL}={_owner(os.getpid())}"]
             command = [
                 program,
                 *way.first,
@@ -113,6 +114,33 @@ def remove(program: str, name: str) -> None:
     finally:  # after Ctrl-C too
         with contextlib.suppress(ImageError):
             ask([program, "rm", "--force", "--volumes", name], seconds=_START)
+
+
+def _sweep(program: str) -> None:
+    """Remove the containers of processes that were killed before they could; never raises."""
+    label = f'{{{{index .Config.Labels "{LABEL}"}}}}'
+    names = [program, "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}"]
+    with contextlib.suppress(ImageError):
+        for name in ask(names).out.split():
+            owner = ask([program, "container", "inspect", "--format", label, name]).out.strip()
+            pid = owner.rpartition(":")[2]
+            if pid.isdecimal() and owner == _owner(int(pid)) and not _lives(int(pid)):
+                remove(program, name)
+
+
+def _owner(pid: int) -> str:
+    """Return who started a container: a process of this machine, whose storage others may share."""
+    return f"{socket.gethostname()}:{pid}"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 @dataclass(frozen=True)
@@ -167,6 +195,9 @@ def _port(program: str, name: str) -> int:
     done = ask([program, "port", name, f"{PORT}/tcp"])
     found = _ADDRESS.search(done.out)
     if done.code != 0 or found is None:
+        container = Container(program, name, "")
+        if not container.alive():
+            raise ImageError(f"The image ended at once. Its last lines:\n{container.log()}")
         raise ImageError(f"{program} does not tell the port of the container: {done.reason}")
     return int(found[1])
 

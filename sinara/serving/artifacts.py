@@ -53,6 +53,8 @@ def extract_service(saved: SavedService, target: Path) -> Path:
     unpack(saved, target)
     for name in FILES:
         path = saved.folder / name
+        if (target / name).is_dir():
+            raise ServiceError(f"{saved.url}: the bento has a folder {name}, where a file belongs.")
         if path != saved.archive:
             shutil.copyfile(path, target / name)
     return target

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import math
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from sinara.errors import ServiceError
 from sinara.names import shown
+from sinara.serving.http import Asked, fetch
 from sinara.serving.values import Outcome, Sample, Samples
 
 SECONDS = 60.0  # that one answer may take
 _LARGEST_ANSWER = 256 << 20
-_ABSOLUTE = 1e-9  # how far a number near zero may be off
+_ABSOLUTE = 0.01  # how far a number near zero may be off, as a share of the tolerance
 
 
 def replay(
@@ -30,8 +29,13 @@ def replay(
         samples: Requests and predictions.
         tolerance: How far a number may be off, as a share of it; the samples' own by default.
         seconds: How long one answer may take.
+
+    Raises:
+        ServiceError: If the tolerance is none.
     """
     allowed = samples.tolerance if tolerance is None else tolerance
+    if not 0 <= allowed < math.inf:
+        raise ServiceError(f"A tolerance of {allowed} compares nothing: it is a number from 0 on.")
     for sample in samples.samples:
         begun = time.monotonic()
         try:
@@ -40,7 +44,11 @@ def replay(
             yield Outcome(sample.route, str(error), time.monotonic() - begun)
             continue
         took = time.monotonic() - begun
-        yield Outcome(sample.route, difference(sample.answer, answer, allowed), took)
+        try:
+            differs = difference(sample.answer, answer, allowed)
+        except RecursionError:
+            differs = "answer is nested too deep to be compared"
+        yield Outcome(sample.route, differs, took)
 
 
 def ask(url: str, route: str, request: Any, seconds: float = SECONDS) -> Any:
@@ -49,24 +57,22 @@ def ask(url: str, route: str, request: Any, seconds: float = SECONDS) -> Any:
     Raises:
         ServiceError: If it does not answer, refuses, or answers something else than JSON.
     """
-    asked = urllib.request.Request(
+    asked = Asked(
         f"{url.rstrip('/')}/{route.strip('/')}",
-        data=json.dumps(request, allow_nan=False).encode(),
-        headers={"Content-Type": "application/json", "Accept": "application/json"},
-        method="POST",
+        _body(request),
+        {"Content-Type": "application/json", "Accept": "application/json"},
     )
     try:
-        with urllib.request.urlopen(asked, timeout=seconds) as answer:
-            content = answer.read(_LARGEST_ANSWER + 1)
-    except urllib.error.HTTPError as error:
-        with error:
-            said = error.read(2000).decode("utf-8", "replace")
-        raise ServiceError(f"/{route} answers {error.code}: {shown(said)}") from error
+        answer = fetch(asked, seconds, _LARGEST_ANSWER + 1)
     except TimeoutError as error:
         raise ServiceError(f"/{route} did not answer within {seconds:g} s") from error
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", error)
         raise ServiceError(f"{url} cannot be asked: {why}") from error
+    content = answer.content
+    if answer.status // 100 != 2:
+        said = content[:2000].decode("utf-8", "replace")
+        raise ServiceError(f"/{route} answers {answer.status}: {shown(said)}")
     if len(content) > _LARGEST_ANSWER:
         raise ServiceError(f"/{route} answers more than {_LARGEST_ANSWER >> 20} MB")
     try:
@@ -74,6 +80,13 @@ def ask(url: str, route: str, request: Any, seconds: float = SECONDS) -> Any:
     except (ValueError, RecursionError) as error:
         said = shown(content[:80].decode("utf-8", "replace"))
         raise ServiceError(f"/{route} answers no JSON: {said}") from error
+
+
+def _body(request: Any) -> bytes:
+    try:
+        return json.dumps(request, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ServiceError(f"The sample cannot be sent as JSON: {error}.") from error
 
 
 def difference(expected: Any, found: Any, tolerance: float, place: str = "answer") -> str:
@@ -86,8 +99,8 @@ def difference(expected: Any, found: Any, tolerance: float, place: str = "answer
         place: Of the values, for the text.
     """
     if _is_number(expected) and _is_number(found):
-        close = math.isclose(expected, found, rel_tol=tolerance, abs_tol=_ABSOLUTE)
-        return "" if close else f"{place} is {found!r}, and {expected!r} was predicted"
+        close = _is_close(expected, found, tolerance)
+        return "" if close else f"{place} is {shown(found)}, and {shown(expected)} was predicted"
     if isinstance(expected, list) and isinstance(found, list):
         if len(expected) != len(found):
             return f"{place} has {len(found)} items, and {len(expected)} were predicted"
@@ -96,7 +109,8 @@ def difference(expected: Any, found: Any, tolerance: float, place: str = "answer
         )
     elif isinstance(expected, dict) and isinstance(found, dict):
         if expected.keys() != found.keys():
-            return f"{place} has the keys {sorted(found)}, and {sorted(expected)} were predicted"
+            there, wanted = (shown(", ".join(sorted(one))) for one in (found, expected))
+            return f"{place} has the keys {there}, and {wanted} were predicted"
         pairs = ((f"{place}.{key}", expected[key], found[key]) for key in expected)
     else:
         same = type(expected) is type(found) and expected == found
@@ -143,3 +157,10 @@ def samples_from(url: str) -> Samples:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_close(expected: float, found: float, tolerance: float) -> bool:
+    try:
+        return math.isclose(expected, found, rel_tol=tolerance, abs_tol=tolerance * _ABSOLUTE)
+    except OverflowError:  # a whole number that no float holds
+        return expected == found

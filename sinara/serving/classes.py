@@ -6,7 +6,6 @@ import contextlib
 import io
 import logging
 import os
-import pickle
 import re
 import shutil
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 from sinara.errors import MissingExtraError, ServiceError, UsageError
 from sinara.names import check_name, shown
 from sinara.serving.bento import MANIFEST, REQUIREMENTS, BentoFiles
+from sinara.serving.formats import write_pickle
 from sinara.serving.needs import Needs, needs_of, with_packages
 from sinara.serving.plain import bento_name
 
@@ -89,7 +89,10 @@ def class_bento(
     needs = needs_of({module}, step_folder)
     if not needs.modules:
         raise UsageError(f"{name} comes from {module}, which is no file of the step's folder.")
-    given = _given_models(models)
+    (folder / "given").mkdir()
+    given, imported = _given_models(models, folder / "given")
+    if imported:
+        needs = needs_of({module, *imported}, step_folder)
     context = folder / "context"
     for path, file in needs.modules.items():
         target = context / path
@@ -188,12 +191,23 @@ def _attribute(service: Any, module: str) -> str:
     )
 
 
-def _given_models(models: Mapping[str, Any]) -> dict[str, Path | bytes]:
+def _given_models(
+    models: Mapping[str, Any], folder: Path
+) -> tuple[dict[str, Path | bytes], set[str]]:
+    """Return models as files of a bento, and the modules that loading those of them imports.
+
+    Args:
+        models: Name -> file, folder, or object.
+        folder: For the objects' files.
+    """
     files: dict[str, Path | bytes] = {}
+    modules: set[str] = set()
     for name, model in models.items():
         check_name("model", name.replace(".", "_"))
         if not isinstance(model, str | os.PathLike):
-            files[f"src/models/{name}.pkl"] = pickle.dumps(model, protocol=5)
+            file = folder / f"{name}.pkl"
+            modules |= write_pickle(model, file)
+            files[f"src/models/{name}.pkl"] = file
             continue
         path = Path(model)
         if path.is_dir():
@@ -203,7 +217,7 @@ def _given_models(models: Mapping[str, Any]) -> dict[str, Path | bytes]:
             files[f"src/models/{name}{suffix}"] = path
         else:
             raise UsageError(f"models: {shown(name)} is {path}, which is not there.")
-    return files
+    return files, modules
 
 
 def _files_below(place: Path) -> dict[str, Path | bytes]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ def start(service: Any, *, debug: bool = False, port: int = 5000) -> Server:
         folder = service.folder if isinstance(service, LoadedService) else _unsaved(service, place)
         out = os.dup(2) if debug else None
         try:
-            server = servers.start(folder, port=port if _is_free(port) else 0, out=out)
+            server = _started(folder, port, out, place)
         finally:
             if out is not None:
                 os.close(out)
@@ -68,11 +66,10 @@ def _unsaved(service: Any, place: Path) -> Path:
     return folder
 
 
-def _is_free(port: int) -> bool:
+def _started(folder: Path, port: int, out: int | None, place: Path) -> Server:
     if not 0 <= port < 65536:
         raise UsageError(f"Port {port} cannot be: it is a number from 0 to 65535.")
-    with socket.socket() as probe, contextlib.suppress(OSError):
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((servers.HOST, port))
-        return True
-    return False
+    try:
+        return servers.start(folder, port=port, out=out, gone=(place,))
+    except UsageError:  # another notebook's
+        return servers.start(folder, out=out, gone=(place,))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import zipfile
+import zlib
 from pathlib import Path
 
-from sinara.errors import CorruptError, ServiceError, StoreError
+from sinara.errors import ArchiveError, CorruptError, ServiceError, StoreError
 from sinara.extract import Limits, extract_tar
 from sinara.names import shown
 from sinara.record import value_from_json
+from sinara.serving.checks import check
 from sinara.serving.values import (
     ARCHIVE,
     FILES,
     LINEAGE,
+    REQUIREMENTS,
     SAMPLES,
     SCHEMA_VERSION,
     SERVICE,
@@ -27,6 +31,7 @@ from sinara.store.urls import local_path
 OLD_ARCHIVE = "model.zip"  # of an entity that 4-DS Sinara wrote
 _PIECE = 1 << 20
 _LARGEST_SMALL = 16 << 20  # bytes of a file that is no archive
+_LARGEST_YAML = 1 << 20  # a page of it takes a tenth of a second
 
 
 def open_service(url: str, folder: Path, manifest: str = "") -> SavedService:
@@ -68,6 +73,7 @@ def open_service(url: str, folder: Path, manifest: str = "") -> SavedService:
             raise CorruptError(f"{url}/{SERVICE} says nothing of {name}.")
         if hashlib.sha256(_small(place / name)).hexdigest() != stored_file.sha256:
             raise CorruptError(f"{url}/{name} differs from what was saved. Restore it.")
+    check(info, _small(place / REQUIREMENTS), url)
     if ARCHIVE not in info.files:
         raise CorruptError(f"{url}/{SERVICE} says nothing of {ARCHIVE}.")
     return saved
@@ -88,11 +94,16 @@ def unpack(saved: SavedService, folder: Path) -> Path:
         ArchiveError: If it would write outside the folder, or is beyond the limits.
     """
     stored = saved.info.files[ARCHIVE]
-    with saved.archive.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != stored.sha256:
-        raise CorruptError(f"{saved.url}/{ARCHIVE} differs from what was saved. Restore it.")
-    extract_tar(saved.archive, folder, limits=Limits(max_bytes=2 * stored.size + _PIECE))
+    limits = Limits(max_bytes=2 * stored.size + _PIECE)
+    try:
+        extract_tar(saved.archive, folder, limits=limits, sha256=stored.sha256)
+    except ArchiveError:
+        with saved.archive.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest == stored.sha256:  # it was saved like this
+            raise
+        line = f"{saved.url}/{ARCHIVE} differs from what was saved. Restore it."
+        raise CorruptError(line) from None
     return folder
 
 
@@ -149,13 +160,15 @@ def old_kind(archive: Path) -> str:
     try:
         with zipfile.ZipFile(archive) as opened:
             found = [n for n in opened.namelist() if n.rpartition("/")[2] == "bentoml.yml"]
-            if not found or opened.getinfo(found[0]).file_size > _LARGEST_SMALL:
+            if not found or opened.getinfo(found[0]).file_size > _LARGEST_YAML:
                 return ""
             told = yaml.safe_load(opened.read(found[0]))
     except (
         OSError,
         ValueError,
+        EOFError,
         zipfile.BadZipFile,
+        zlib.error,
         yaml.YAMLError,
         RuntimeError,
         NotImplementedError,
@@ -192,6 +205,9 @@ def _small(path: Path) -> bytes:
 
 def _size(path: Path, shown_as: str) -> int:
     try:
-        return path.lstat().st_size
+        state = path.lstat()
+        if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for, a link leads anywhere
+            raise CorruptError(f"{shown_as} is no file. Restore it.")
+        return state.st_size
     except OSError as error:
         raise CorruptError(f"{shown_as} cannot be read: {error.strerror or error}") from error

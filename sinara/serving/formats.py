@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from sinara.errors import MissingExtraError, UsageError
-from sinara.names import shown
+from sinara.serving.exported import write_program
 from sinara.serving.shipped.sinara_served import ServedModel
+from sinara.serving.values import Samples
 
+_SHORT_NUMBERS = 1e-4  # float32 has seven digits, and sums differ with the count of threads
 ONNX_DATA = (".data", "_data")  # weights beside an ONNX file, after its whole name
 
 
@@ -45,7 +47,8 @@ def write_model(model: Any, method: str, sample: Any, folder: Path) -> ModelFile
     Args:
         model: A path to an ``.onnx`` file, an ONNX model, a PyTorch module or exported program,
             or anything that pickle takes.
-        method: Which of its methods predicts; ``__call__`` for the object itself.
+        method: Which of its methods predicts; ``__call__`` for the object itself. Of ONNX: which
+            output.
         sample: Rows as the model takes them: PyTorch is exported with them.
         folder: Where new files go.
 
@@ -53,19 +56,25 @@ def write_model(model: Any, method: str, sample: Any, folder: Path) -> ModelFile
         UsageError: If it cannot be written, or could not be loaded elsewhere.
     """
     if isinstance(model, str | os.PathLike):
-        return onnx_file(Path(model))
+        return onnx_file(Path(model), method)
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     if hasattr(model, "SerializeToString") and kind.startswith("onnx."):
         path = folder / "model.onnx"
         path.write_bytes(model.SerializeToString())
-        return onnx_file(path)
+        return onnx_file(path, method)
     if any(base.__module__.startswith("torch.") for base in type(model).__mro__):
-        return _torch_program(model, sample, folder / "model.pt2")
+        path = folder / "model.pt2"
+        told = {"tensor": write_program(model, sample, path)}
+        return ModelFiles("torch", {path.name: path}, told, frozenset({"torch", "numpy"}))
     return _pickle(model, method, folder / "model.pkl")
 
 
-def onnx_file(path: Path) -> ModelFiles:
+def onnx_file(path: Path, method: str) -> ModelFiles:
     """Return an ONNX model that lies in a file, with the weights beside it.
+
+    Args:
+        path: The file.
+        method: The output that is the answer; ``predict`` for the first.
 
     Raises:
         UsageError: If it is no such file.
@@ -84,50 +93,47 @@ def onnx_file(path: Path) -> ModelFiles:
         beside = path.with_name(path.name + end)
         if beside.is_file():
             files[beside.name] = beside
-    return ModelFiles("onnx", files, {"output": 0}, frozenset({"onnxruntime", "numpy"}))
+    told = {"output": "" if method in ("predict", "__call__") else method}
+    return ModelFiles("onnx", files, told, frozenset({"onnxruntime", "numpy"}))
+
+
+def tolerance_of(format_name: str) -> float:
+    """Return how far a number that a model answers may be off elsewhere, as a share of it."""
+    return Samples.tolerance if format_name == "pickle" else _SHORT_NUMBERS
 
 
 def ask_model(load: Callable[[], ServedModel], rows: Sequence[Any]) -> list[Any]:
-    """Return what a model predicts for a sample.
+    """Return what a model predicts for a sample, once it has answered another count of rows, too.
 
     Raises:
-        UsageError: If it cannot be loaded, or does not take the sample.
+        UsageError: If it cannot be loaded, does not take the sample, or takes so many rows only.
     """
+    given = list(rows)
     try:
-        return load().predict(list(rows))
+        model = load()
     except Exception as error:  # a model raises what it likes
-        line = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"The model cannot be loaded: {_line(error)}.") from error
+    try:
+        answers = model.predict(given)
+    except Exception as error:
         raise UsageError(
-            f"The model does not predict for the sample: {line}. Give rows as it takes them."
+            f"The model does not predict for the sample: {_line(error)}. "
+            "Give rows as it takes them."
         ) from error
+    other = given[:1] if len(given) > 1 else given * 2
+    try:
+        model.predict(other)
+    except Exception as error:
+        raise UsageError(
+            f"The model predicts for {len(given)} rows at once, and not for {len(other)}: "
+            f"{_line(error)}. A request may have any number: the first axis of what it takes and "
+            "answers has to be free."
+        ) from error
+    return answers
 
 
-def _torch_program(model: Any, sample: Any, path: Path) -> ModelFiles:
-    import torch
-
-    given = sample.to_numpy() if hasattr(sample, "to_numpy") else sample
-    rows = torch.as_tensor(given)
-    if rows.dtype == torch.float64:
-        rows = rows.to(torch.float32)
-    program = model
-    if isinstance(model, torch.nn.Module):
-        batch = torch.export.Dim("rows", min=1)
-        example = rows if len(rows) > 1 else torch.cat([rows, rows])  # one row would be a constant
-        try:
-            program = torch.export.export(
-                model.eval().cpu(), (example.contiguous(),), dynamic_shapes=({0: batch},)
-            )
-        except Exception as error:  # what torch cannot trace it tells in many classes
-            line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UsageError(
-                f"PyTorch cannot export this model: {line}. Export it yourself "
-                "(torch.export.export) and give the program, or write a service class."
-            ) from error
-    elif not isinstance(model, torch.export.ExportedProgram):
-        raise UsageError(f"{shown(model)} of PyTorch is no module and no exported program.")
-    torch.export.save(program, str(path))
-    told = {"tensor": str(rows.dtype).removeprefix("torch.")}
-    return ModelFiles("torch", {path.name: path}, told, frozenset({"torch", "numpy"}))
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _pickle(model: Any, method: str, path: Path) -> ModelFiles:
@@ -136,6 +142,16 @@ def _pickle(model: Any, method: str, path: Path) -> ModelFiles:
             f"{type(model).__name__} has no method {method!r}. Name the one that predicts: "
             "make_service(model, sample, method='predict_proba')."
         )
+    modules = write_pickle(model, path)
+    return ModelFiles("pickle", {path.name: path}, {"method": method}, modules)
+
+
+def write_pickle(model: Any, path: Path) -> frozenset[str]:
+    """Pickle an object into a file, and return the modules that loading it imports.
+
+    Raises:
+        UsageError: If it cannot be pickled, or not be loaded elsewhere.
+    """
     with path.open("wb") as file:
         pickler = _Pickler(file)
         try:
@@ -153,8 +169,7 @@ def _pickle(model: Any, method: str, path: Path) -> ModelFiles:
             f"{', '.join(here)} is defined in this notebook, so a service could not load the "
             "model. Move it to a .py file beside the notebook and import it from there."
         )
-    modules = frozenset(module for module, _ in pickler.seen)
-    return ModelFiles("pickle", {path.name: path}, {"method": method}, modules)
+    return frozenset(module for module, _ in pickler.seen)
 
 
 class _Pickler(pickle.Pickler):

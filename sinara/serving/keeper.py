@@ -2,7 +2,8 @@
 
 ``python -m sinara.serving.keeper FOLDER… -- ARGV…``: its standard input is its lifeline. When that
 ends, because whoever started it closed it or died in whatever way, the other process and all that
-it started are ended, too, and the folders are removed.
+it started are ended, too, and the folders are removed. A file ``log`` in the first of them, which
+the other process appends to, is kept short.
 
 Standard library only, and little of it: it starts before each server does.
 """
@@ -21,17 +22,24 @@ import time
 from sinara.kernels import posix
 
 GRACE = 5.0  # seconds between the polite signal and the other one
+LONGEST_LOG = 16 << 20  # bytes: a service may run for a year
+_KEPT_LOG = 64 << 10
+_LOOK = 1.0  # seconds between two looks at it
 
 
 def keep(folders: list[str], argv: list[str]) -> int:
     """Run a command until it ends, or until standard input does; return its exit code."""
+    starter = os.getppid()
     posix.prctl(posix.PR_SET_CHILD_SUBREAPER, 1)
     wake = posix.hand_over_signals()
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         while child.poll() is None:
-            ready, _, _ = select.select([sys.stdin.fileno(), wake], [], [])
+            ready, _, _ = select.select([sys.stdin.fileno(), wake], [], [], _LOOK)
+            shorten(os.path.join(folders[0], "log"))  # noqa: PTH118 - pathlib is slow to import
             if sys.stdin.fileno() in ready and not os.read(sys.stdin.fileno(), 4096):
+                break
+            if os.getppid() != starter:  # it died, and a fork of it holds the lifeline
                 break
             if wake in ready and set(os.read(wake, 4096)) & set(posix.ENDING):
                 break
@@ -58,6 +66,19 @@ def end(child: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(GRACE)
+
+
+def shorten(log: str) -> None:
+    """Keep the last bytes of a file that has become too long; whoever appends goes on with it."""
+    with contextlib.suppress(OSError):
+        if os.stat(log).st_size <= LONGEST_LOG:  # noqa: PTH116
+            return
+        with open(log, "r+b") as file:  # noqa: PTH123
+            file.seek(-_KEPT_LOG, os.SEEK_END)
+            last = file.read()
+            file.truncate(0)
+        with open(log, "ab") as file:  # noqa: PTH123
+            file.write(last)
 
 
 def _reap(but: int) -> None:

@@ -135,9 +135,9 @@ def _of_model(service: PlainService, maker: Maker, version: str, folder: Path) -
     description = plains.describe(service, model.format, f"model/{first}", told)
     answers = _predicted(service, description, model.files[first])
     description["answer"] = plains.answer_type(answers)
-    tables = {"pandas"} if service.sample.input["kind"] == "table" else set()
-    needs = needs_of({*model.modules, *tables, "numpy"}, maker.step_folder)
-    samples = Samples((Sample("predict", {"rows": list(service.sample.rows)}, answers),))
+    needs = needs_of({*model.modules, *service.sample.modules}, maker.step_folder)
+    sample = Sample("predict", {"rows": list(service.sample.rows)}, answers)
+    samples = Samples((sample,), formats.tolerance_of(model.format))
     name = plains.bento_name(service.name)
     manifest = bentos.manifest_of(
         name, service.name, maker.origin.run_id.lower(), version, maker.started.isoformat()

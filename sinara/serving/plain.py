@@ -65,7 +65,8 @@ def make_service(
             list of texts, or the URL of an entity. The first twenty are kept.
         name: Of the service.
         method: Which method of the model predicts: ``predict_proba``, ``transform``, …;
-            ``__call__`` for the model itself. ONNX and PyTorch have only one way.
+            ``__call__`` for the model itself. Of an ONNX model: the name of the output that is the
+            answer, the first by default. PyTorch has only one way.
         optional: Columns that a request may leave out, besides those in which the sample misses
             a value; the model then gets a missing value.
         timeout: Seconds that one request may take.
@@ -87,12 +88,12 @@ def make_service(
         given=as_input({"input": rows.input}, rows.rows),
         timeout=float(timeout),
         max_batch_size=int(max_batch_size),
-        answers=None if file is None else predicted_by_file(file, rows),
+        answers=None if file is None else predicted_by_file(file, rows, method),
         state="" if file is None else state_of(file),
     )
 
 
-def predicted_by_file(file: Path, sample: SampleRows) -> tuple[Any, ...]:
+def predicted_by_file(file: Path, sample: SampleRows, method: str) -> tuple[Any, ...]:
     """Return what a model in a file predicts for a sample.
 
     Raises:
@@ -100,7 +101,7 @@ def predicted_by_file(file: Path, sample: SampleRows) -> tuple[Any, ...]:
     """
     from sinara.serving.formats import ask_model, onnx_file
 
-    found = onnx_file(file)
+    found = onnx_file(file, method)
     description = {"format": found.format, "input": dict(sample.input), **found.told}
     return tuple(ask_model(lambda: ServedModel.of_file(description, file), sample.rows))
 

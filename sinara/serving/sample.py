@@ -28,6 +28,14 @@ class SampleRows:
     input: Mapping[str, Any]
     rows: tuple[Any, ...]
 
+    @property
+    def modules(self) -> frozenset[str]:
+        """What rows are made of before the model gets them."""
+        columns = self.input.get("columns", ())
+        arrow = any("[pyarrow]" in column["dtype"] for column in columns)
+        tables = {"pandas"} if self.input["kind"] == "table" else set()
+        return frozenset({"numpy", *tables, *({"pyarrow"} if arrow else ())})
+
 
 def read_sample(
     sample: Any, optional: Collection[str] = (), storage_options: Mapping[str, Any] | None = None
@@ -100,6 +108,8 @@ def _column(name: str, series: Any, optional: bool) -> dict[str, Any]:
         categories = as_json(series.cat.categories)
         dtype = str(series.cat.categories.dtype)
     kind = _type_of(name, series, dtype)
+    if optional and dtype.startswith(("int", "uint", "bool")):
+        dtype = "float64" if dtype[0] in "iu" else "object"  # as pandas has them, with one missing
     return {
         "name": name,
         "type": kind,
@@ -162,7 +172,10 @@ def _plain(value: Any) -> Any:
 def _of_array(array: Any) -> SampleRows:
     import numpy as np
 
-    values = np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
+    if hasattr(array, "detach"):  # a tensor
+        array = array.detach().cpu()
+        array = array.float() if str(array.dtype) == "torch.bfloat16" else array  # numpy has none
+    values = np.asarray(array)
     if values.ndim == 0 or values.dtype.kind not in "biuf":
         if values.ndim == 1 and values.dtype.kind in "OUS":
             return _of_list(values.tolist())
@@ -171,7 +184,10 @@ def _of_array(array: Any) -> SampleRows:
             "to be the rows, and what it holds numbers or truth values."
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise UsageError("The sample's array holds NaN or infinity, which JSON cannot.")
+        raise UsageError(
+            "The sample's array holds NaN or infinity, which JSON cannot. Give a frame: there a "
+            "missing value is null."
+        )
     given = {"kind": "array", "dtype": str(values.dtype), "shape": list(values.shape[1:])}
     return SampleRows(given, tuple(as_json(values)))
 
@@ -181,5 +197,6 @@ def _of_list(values: list[Any]) -> SampleRows:
     if kinds == {"integer", "number"}:
         kinds = {"number"}
     if len(kinds) > 1 or not kinds <= {"boolean", "integer", "number", "string"}:
-        raise UsageError(f"The sample is a list of {', '.join(sorted(kinds))}: give {_SORTS}.")
+        held = ", ".join(sorted({type(value).__name__ for value in values}))
+        raise UsageError(f"The sample is a list of {held}: give {_SORTS}.")
     return SampleRows({"kind": "list", "type": next(iter(kinds), "string")}, tuple(values))

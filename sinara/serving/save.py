@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from sinara.errors import UsageError
 from sinara.names import parse_full_name, shown
 from sinara.record import plain
 from sinara.serving.bento import as_json, python_version
+from sinara.serving.checks import VERSION
 from sinara.serving.make import Made, Maker, make_bento
 from sinara.serving.origin import find_maker
 from sinara.serving.pack import write_tar
@@ -32,8 +32,6 @@ from sinara.store.urls import local_path
 if TYPE_CHECKING:
     from sinara.substep import NotebookSubstep
 
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,599}")
-
 
 def save(
     service: Any,
@@ -51,7 +49,7 @@ def save(
         folder = Path(temporary)
         made = make_bento(service, maker, folder, models, samples)
         version = service_version or _version_of(made.bento.name, maker)
-        if not _VERSION.fullmatch(version):
+        if not VERSION.fullmatch(version):
             raise UsageError(
                 f"service_version {shown(version)} cannot be used: it is letters, digits, . _ -"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import shutil
 import socket
@@ -11,12 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 from sinara.errors import ServiceError, UsageError
+from sinara.serving.http import Asked, fetch
 from sinara.serving.keeper import GRACE
 
 HOST = "127.0.0.1"
@@ -27,6 +27,8 @@ _TAKEN = "address already in use"
 _FAILED = "Application startup failed"  # uvicorn's words, of a worker that BentoML starts again
 # What a service must not inherit: whose run it is, and where BentoML keeps what is this user's.
 _NOT_PASSED = ("SINARA_CONTEXT", "DSML_CURR_RUN_ID", "DESIGN_MODE", "BENTO_PATH", "PORT")
+_NONE_PASSED = "BENTOML_"  # nor how this user's BentoML serves: an image has none of it
+_LONGEST_PLACE = 50  # characters: sockets of services lie below, and their paths end at 104
 
 
 _KEEPER = (sys.executable, "-P", "-m", "sinara.serving.keeper")
@@ -36,40 +38,47 @@ class Server:
     """A service that answers at :attr:`url` until :meth:`stop`; made by :func:`start`."""
 
     def __init__(
-        self, bento: Path, port: int, host: str, out: int | None, python: str, keep: bool
+        self,
+        bento: Path,
+        port: int,
+        host: str,
+        out: int | None,
+        python: str,
+        gone: Sequence[Path],
     ) -> None:
         self.port = port
         self._out = out
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        self._place = Path(tempfile.mkdtemp(prefix="sinara-serve-"))
-        # kept open, since its folder is gone when the service has ended; appended to, wherever it
-        # is read
-        self._log = (self._place / "log").open("a+b")
         serve = ["-m", "bentoml", "serve", str(bento), "--host", host, "--port", str(port)]
-        environ = {k: v for k, v in os.environ.items() if k not in _NOT_PASSED}
-        environ |= {
-            "BENTOML_HOME": str(self._place / "home"),
-            "BENTOML_DO_NOT_TRACK": "True",
-            "PYTHONUNBUFFERED": "1",
-        }
-        (self._place / "home").mkdir()
-        gone = (self._place,) if keep else (self._place, bento)
-        self._process = subprocess.Popen(
-            [*_KEEPER, *map(str, gone), "--", python, *serve],
-            stdin=subprocess.PIPE,
-            stdout=self._log if out is None else out,
-            stderr=self._log if out is None else out,
-            cwd=self._place,
-            env=environ,
-            start_new_session=True,  # Ctrl-C reaches us, and we end it
-        )
+        try:
+            self._place = Path(tempfile.mkdtemp(prefix="sinara-serve-"))
+        except OSError as error:
+            raise _no_place(error) from error
+        try:
+            (self._place / "home").mkdir()
+            # Kept open: the keeper removes it before anybody can ask why the service ended.
+            self._log = (self._place / "log").open("a+b", buffering=0)
+            self._process = subprocess.Popen(
+                [*_KEEPER, *map(str, (self._place, *gone)), "--", python, *serve],
+                stdin=subprocess.PIPE,
+                stdout=self._log if out is None else out,
+                stderr=self._log if out is None else out,
+                cwd=self._place,
+                env=_environ(self._place),
+                start_new_session=True,  # Ctrl-C reaches us, and we end it
+            )
+        except BaseException as error:
+            shutil.rmtree(self._place, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise _no_place(error) from error
+            raise
 
     def alive(self) -> bool:
         """Return whether it has not ended."""
         return self._process.poll() is None
 
     def log(self) -> str:
-        """Return the last lines that it wrote; nothing if they went elsewhere."""
+        """Return the last lines that it wrote; nothing if they went elsewhere, or after its end."""
         return "" if self._log.closed else _last_lines(self._log)
 
     def wait_ready(self, seconds: float) -> None:
@@ -124,7 +133,7 @@ def start(
     seconds: float = 120.0,
     out: int | None = None,
     python: str = sys.executable,
-    keep: bool = True,
+    gone: Sequence[Path] = (),
 ) -> Server:
     """Serve a bento, and return when it is ready to answer.
 
@@ -135,26 +144,25 @@ def start(
         seconds: How long it may take.
         out: A descriptor for what it writes; without one it is kept for messages.
         python: The interpreter that has what the service needs.
-        keep: Whether the folder stays; else it is removed at the end, however that comes.
+        gone: Folders that are removed at the end, however that comes.
 
     Raises:
         UsageError: If the port is taken.
         ServiceError: If it does not become ready; with its last lines.
     """
-    if port and not _is_free(host, port):
-        raise UsageError(f"Port {port} of {host} is taken. Take another, or 0 for any free one.")
     for attempt in range(1, _TRIES + 1):
-        server = Server(bento, port or _free_port(host), host, out, python, keep)
-        try:
-            server.wait_ready(seconds)
-        except ServiceError as error:
-            if port or attempt == _TRIES or _TAKEN not in str(error).lower():
+        with _claimed(host, port) as chosen:
+            server = Server(bento, chosen, host, out, python, gone)
+            try:
+                server.wait_ready(seconds)
+            except ServiceError as error:
+                if port or gone or attempt == _TRIES or _TAKEN not in str(error).lower():
+                    raise
+            except BaseException:
+                server.stop()
                 raise
-        except BaseException:
-            server.stop()
-            raise
-        else:
-            return server
+            else:
+                return server
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -163,13 +171,60 @@ def has_failed(log: str) -> bool:
     return _FAILED in log
 
 
+@contextlib.contextmanager
+def _claimed(host: str, port: int) -> Iterator[int]:
+    """Give a port that nobody listens on, and no other server of ours is about to.
+
+    A server takes seconds to listen. Without a claim two could start on one port, and the one that
+    comes too late would take the other's answers for its own.
+    """
+    while True:
+        chosen = port or _free_port(host)
+        with socket.socket(socket.AF_UNIX) as claim:
+            try:
+                if sys.platform == "linux":  # a name without a file, of the ports' own namespace
+                    claim.bind(f"\0sinara-port-{chosen}")
+                free = not port or _is_free(host, port)
+            except OSError:
+                free = False
+            if free:
+                yield chosen
+                return
+        if port:
+            raise UsageError(
+                f"Port {port} of {host} is taken. Take another, or 0 for any free one."
+            )
+
+
 def is_ready(url: str) -> bool:
     """Return whether a service answers that it is ready."""
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (OSError, ValueError):  # ValueError: it speaks no HTTP
+        return fetch(Asked(f"{url}/readyz"), 2.0, 1 << 10, near=True).status == 200
+    except (OSError, ValueError):  # ValueError: what it sends back is no address, or no number
         return False
+
+
+def _environ(place: Path) -> dict[str, str]:
+    """Return the variables of a service whose folder is ``place``."""
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _NOT_PASSED and not name.startswith(_NONE_PASSED)
+    }
+    if len(str(place)) <= _LONGEST_PLACE:  # what it forgets to remove goes with the rest
+        environ["TMPDIR"] = str(place)
+    return environ | {
+        "BENTOML_HOME": str(place / "home"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _no_place(error: OSError) -> ServiceError:
+    return ServiceError(
+        f"No service can be started with files in {tempfile.gettempdir()}: "
+        f"{error.strerror or error}. Name another folder: TMPDIR=FOLDER"
+    )
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -200,7 +255,7 @@ def _free_port(host: str) -> int:
         return port
 
 
-def _last_lines(file: IO[bytes]) -> str:
+def _last_lines(file: io.FileIO) -> str:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _LONGEST_LOG))
     lines = file.read().decode("utf-8", "replace").splitlines()

@@ -102,7 +102,7 @@ class StoredFile:
         return cls(len(content), hashlib.sha256(content).hexdigest())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ServiceInfo:
     """What an entity says of the service that it holds: ``service.json``.
 
@@ -133,6 +133,11 @@ class ServiceInfo:
     weights: tuple[str, ...] = ()
     files: dict[str, StoredFile] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+    def __repr__(self) -> str:
+        """Say it in one line: it is what a cell shows that saves or loads a service."""
+        kind = self.format or self.kind
+        return f"ServiceInfo({self.version}, {kind}, Python {self.python}, BentoML {self.bentoml})"
 
 
 @dataclass(frozen=True)

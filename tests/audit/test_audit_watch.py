@@ -110,6 +110,22 @@ os.remove("DATA/old")
     assert [(file.path, file.note) for file in files.written] == [(f"{world.data}/old", "removed")]
 
 
+def test_what_is_unpacked_elsewhere_is_no_file_of_the_step_of_the_same_name(world: World):
+    substep = world.run(
+        """
+        import io, tarfile
+        from sinara.extract import extract_tar
+        with tarfile.open("DATA/all.tar", "w") as tar:
+            for name in ("own.txt", "folder/own.txt"):
+                tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+        extract_tar("DATA/all.tar", "DATA/unpacked")
+        """.replace("\n        ", "\n"),
+        files={"own.txt": "mine", "folder/own.txt": "mine"},
+    )
+
+    assert [file.path for file in substep.files.written if file.of_step] == []
+
+
 def test_what_is_declared_is_not_told(world: World):
     (world.data / "in.csv").write_text("x")
     declared = {

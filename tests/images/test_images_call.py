@@ -19,7 +19,8 @@ def test_each_line_is_passed_on_and_the_last_are_kept():
     said: list[str] = []
 
     done = follow(
-        python("import sys; print(*range(99), sep='\\n'); sys.exit('Error: no')"), said.append
+        python("import sys; print(*range(99), sep='\\n', flush=True); sys.exit('Error: no')"),
+        said.append,
     )
 
     assert said == [*map(str, range(99)), "Error: no"]

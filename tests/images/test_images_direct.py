@@ -282,6 +282,50 @@ def test_without_an_engine_this_machines_python_serves_and_leaves_nothing(
     assert list((tmp_path / "temp").iterdir()) == []
 
 
+STARTED = """
+import sys, time
+from pathlib import Path
+from sinara.images import local, packages
+python = packages.find_python(f"{sys.version_info.major}.{sys.version_info.minor}")
+print(local.start([Path(layer) for layer in sys.argv[1:]], python).url, flush=True)
+time.sleep(120)
+"""
+
+
+def test_a_service_of_this_machines_python_ends_with_whoever_is_killed(
+    tmp_path: Path, base: str, direct: Direct
+):
+    built = direct.build(recipe(tmp_path / "r", base=base), quiet)
+    files = FolderFiles(Path(built.where))
+    layers = LayoutSource(files, "", "").manifest().layers[-3:]
+    paths = [str(Path(built.where, blob_path(layer.digest))) for layer in layers]
+    words = [sys.executable, "-c", STARTED, *paths]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        came = waits_for(url, there=True)
+        process.kill()
+
+    assert came
+    assert waits_for(url, there=False)
+
+
+def waits_for(url: str, *, there: bool) -> bool:
+    """Wait until a service answers, or no longer does; return whether that came."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen(f"{url}/readyz", timeout=5).close()
+            answers = True
+        except OSError:
+            answers = False
+        if answers == there:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def test_a_package_without_a_wheel_is_named_and_nothing_is_left(
     tmp_path: Path, base: str, direct: Direct
 ):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sinara.images import inside
-from sinara.images.context import find_uv
+from sinara.images.context import find_linux_uv
 from tests.containers import PYTHON, wheel
 
 
@@ -36,7 +36,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_packages_are_compiled_and_tell_nothing_of_the_build(
     build: Path, monkeypatch: pytest.MonkeyPatch, installer: str
 ):
-    uv = find_uv()
+    uv = find_linux_uv()
     if installer == "uv" and uv:
         shutil.copy(uv, build / "BUILD" / "uv")
     monkeypatch.setenv("PATH", "/nowhere")
@@ -79,3 +79,11 @@ def test_secrets_reach_the_installer_as_variables(build: Path):
     assert given["SSL_CERT_FILE"] == given["PIP_CERT"] == str(inside.SECRETS / "ca")
     assert given["UV_CONFIG_FILE"] == str(inside.SECRETS / "uv")
     assert "UV_DEFAULT_INDEX" not in os.environ
+
+
+def test_an_image_of_another_model_is_no_base(build: Path):
+    inside.SITE.mkdir()
+    (inside.SITE / "left.py").write_text("x = 1\n")
+
+    with pytest.raises(SystemExit, match="it is an image of another model"):
+        inside.main()

@@ -34,7 +34,20 @@ def page_with(html):
 def ran_in(page):
     """The documents of a page in which a script of a payload ran."""
     ours = [f for f in page.frames if f.url.startswith(("file:", "about:srcdoc"))]
-    return [frame.url for frame in ours if frame.evaluate("window.__xss") is not None]
+    return [frame.url for frame in ours if _set_in(frame) is not None]
+
+
+def _set_in(frame, tries: int = 20):
+    """What a script set in a frame; one that is just being filled is asked again."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    for left in reversed(range(tries)):
+        try:
+            return frame.evaluate("window.__xss")
+        except playwright.Error:
+            if not left:
+                raise
+            frame.wait_for_load_state()
+    return None
 
 
 def is_broken_picture(alarm):

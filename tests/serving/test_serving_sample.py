@@ -48,17 +48,33 @@ def test_its_rows_are_json_and_come_back_with_the_same_types():
 
     assert found.rows[1]["size (cm)"] is None
     assert found.rows[1]["seen"] == "2026-01-02T03:04:05"
-    pd.testing.assert_frame_equal(
-        as_input({"input": found.input}, found.rows).drop(columns="day"),
-        FRAME.drop(columns="day"),
-        check_dtype=True,
-    )
+    pd.testing.assert_frame_equal(as_input({"input": found.input}, found.rows), FRAME)
+
+
+def test_times_of_a_zone_whose_hours_change_come_back():
+    seen = pd.to_datetime(pd.Series(["2026-01-01", "2026-07-01"])).dt.tz_localize("Europe/Riga")
+    frame = pd.DataFrame({"seen": seen})
+
+    found = read_sample(frame)
+
+    pd.testing.assert_frame_equal(as_input({"input": found.input}, found.rows), frame)
+
+
+def test_columns_of_arrow_come_back_as_such_and_need_it():
+    frame = FRAME.drop(columns=["kind", "day", "name"]).convert_dtypes(dtype_backend="pyarrow")
+
+    found = read_sample(frame)
+
+    pd.testing.assert_frame_equal(as_input({"input": found.input}, found.rows), frame)
+    assert "pyarrow" in found.modules
 
 
 def test_columns_can_be_made_optional():
     found = read_sample(FRAME, optional=["count"])
 
     assert next(c for c in found.input["columns"] if c["name"] == "count")["nullable"]
+    table = as_input({"input": found.input}, [{"name": "a"}, {"name": "b", "count": 3}])
+    assert table["count"].isna().tolist() == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from sinara import bentoml as ours
@@ -87,6 +88,45 @@ def test_a_loaded_service_predicts(substep, service, classifier, flowers):
         loaded.instance.model.predict(rows)
         == classifier.predict(flowers[0].iloc[[60, 120]]).tolist()
     )
+
+
+@pytest.mark.parametrize("given", ["frame", "rows", "arrow"])
+def test_a_loaded_service_is_asked_with_what_the_notebook_has(substep, written, given):
+    module = written(
+        "telling",
+        """
+        class Model:
+            def predict(self, frame):
+                return [str(tuple(row)) for row in frame.itertuples(index=False)]
+        """,
+    )
+    frame = pd.DataFrame({"size": [1.5, None], "name": ["a", None], "count": [1, 2]})
+    frame["seen"] = pd.to_datetime(["2026-01-01", None])
+    service = ours.make_service(module.Model(), frame)
+    ours.save_bentoservice(service, substep=substep, path=substep.outputs().service)
+    loaded = ours.load_bentoservice(substep.outputs().service)
+
+    rows = list(service.sample.rows)
+    asked = {"frame": frame, "rows": rows, "arrow": pa.Table.from_pandas(frame)}
+
+    assert loaded.predict(asked[given]) == module.Model().predict(frame)
+
+
+def test_a_loaded_service_refuses_what_it_would_refuse_when_served(substep, service):
+    from bentoml.exceptions import InvalidArgument
+
+    ours.save_bentoservice(service, substep=substep, path=substep.outputs().service)
+    loaded = ours.load_bentoservice(substep.outputs().service)
+
+    with pytest.raises(InvalidArgument, match="The model refuses this"):
+        loaded.predict([{"width": "wide"}])
+
+
+def test_a_service_is_told_in_one_line(substep, service):
+    info = ours.save_bentoservice(service, substep=substep, path=substep.outputs().service)
+
+    assert repr(info).startswith(f"ServiceInfo({info.version}, pickle, Python 3.")
+    assert len(repr(info)) < 200
 
 
 def test_two_services_can_be_loaded_in_one_kernel(substep, service, flowers):

@@ -85,7 +85,7 @@ def test_a_command_that_ends_gives_its_exit_code(tmp_path: Path):
         ([1, [2, 3]], [1, [2, 4]], "answer[1][1] is 4, and 3 was predicted"),
         ([1, 2], [1], "answer has 1 items, and 2 were predicted"),
         ({"a": 1}, {"a": 2}, "answer.a is 2, and 1 was predicted"),
-        ({"a": 1}, {"b": 1}, "answer has the keys ['b'], and ['a'] were predicted"),
+        ({"a": 1}, {"b": 1}, "answer has the keys 'b', and 'a' were predicted"),
         (True, 1, "answer is 1, and True was predicted"),
         (None, 0, "answer is 0, and None was predicted"),
         ("1", 1, "answer is 1, and '1' was predicted"),

@@ -50,17 +50,28 @@ def _answer_type() -> Any:
     return Optional[kind]  # noqa: UP045
 
 
+ROW = _row_type()
+
+
+def _as_dicts(rows: Any) -> Any:
+    """Return rows of a table; a notebook that loaded the service may ask with a frame."""
+    if hasattr(rows, "to_pandas"):  # of polars and Arrow
+        rows = rows.to_pandas()
+    if hasattr(rows, "to_dict"):
+        rows = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    checked = (ROW.model_validate(row) if isinstance(row, dict) else row for row in rows)
+    return [row.model_dump(by_alias=True) for row in checked]
+
+
 def predict(self: Any, rows: Any) -> Any:
     """Answer each of ``rows``, in their order."""
-    if MODEL["input"]["kind"] == "table":
-        rows = [row.model_dump(by_alias=True) for row in rows]
     try:
-        return self.model.predict(rows)
+        return self.model.predict(_as_dicts(rows) if MODEL["input"]["kind"] == "table" else rows)
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidArgument(f"The model refuses this: {error}") from error
 
 
-predict.__annotations__ = {"rows": list[_row_type()], "return": list[_answer_type()]}
+predict.__annotations__ = {"rows": list[ROW], "return": list[_answer_type()]}
 
 
 @bentoml.service(name=MODEL["name"], workers=1, traffic={"timeout": MODEL["timeout"]})
