@@ -66,10 +66,7 @@ def serve(entity: str, run_id: str | None, port: int, host: str, **chosen: str |
             version = saved.info.version
         out = sys.stderr.fileno()
         with servers.start(bento, port=port, host=host, out=out, gone=(bento,)) as server:
-            say(server.url)
-            say(f"Serving {version}. End it with Ctrl-C.", err=True)
-            sys.stdout.flush()
-            return _wait(server)
+            return _wait(server, version)
 
 
 @command.command("test")
@@ -288,9 +285,12 @@ def _warn_of_packages(saved: SavedService) -> None:
         say(f"warning: made with {line}", err=True)
 
 
-def _wait(server: Any) -> int:
-    """Wait for the end of a server, or for whoever ends us; return the exit code."""
-    try:
+def _wait(server: Any, version: str) -> int:
+    """Tell the address, wait for its end or for whoever ends us; return the exit code."""
+    try:  # whoever reads the address may end us at once
+        say(server.url)
+        say(f"Serving {version}. End it with Ctrl-C.", err=True)
+        sys.stdout.flush()
         while server.alive():
             time.sleep(0.2)
     except KeyboardInterrupt:
