@@ -288,7 +288,8 @@ def compare(
                     break
                 except OSError:
                     time.sleep(0.1)
-            load(port, body, 1.0)
+        for port in ports:  # both are up: BentoML learns from its first requests how to batch
+            load(port, body, 2.0)
         turns = [[load(port, body, during) for port in ports] for _ in range(rounds)]
     finally:
         for process in sides:
